@@ -219,14 +219,18 @@ def test_what_was_opened_and_merged_before_the_rebuild_looks_is_low_until_the_ot
 # The same as the judge
 
 
+#: For how many days the answers of a recovering segment have been better.
+SINCE_BETTER = 2
+
+
 def recovering(found: Watch) -> Watch:
-    found.detector.recovery_r, found.detector.recovery_cusum = 1e9, 9.0
-    found.detector.recovering_since = NOW - 48
+    found.detector.recovery_r, found.detector.recovery_cusum, found.detector.fall = 1e9, 9.0, 20.0
+    found.detector.recovering_since = NOW - SINCE_BETTER * 24
     return found
 
 
 def settled(found: Watch) -> Watch:
-    found.detector.possible_starts = (NOW - 61 * 24,) * 3
+    found.detector.open_since = NOW - 61 * 24
     return found
 
 
@@ -238,7 +242,7 @@ def alarmed(found: Watch) -> Watch:
 
 
 FALLEN = (50, GOOD), (12, LOW)
-BACK = (50, GOOD), (10, LOW), (2, GOOD)
+BACK = (50, GOOD), (12 - SINCE_BETTER, LOW), (SINCE_BETTER, (300, 180, 120))
 SIX = (50, (90, 54, 36)), (12, (72, 54, 54))
 WITH_B = msgspec.structs.replace(opened(), also=["fr/b"])
 #: Trees in which something happens to incidents, by what happens.
@@ -249,7 +253,9 @@ COURSES: dict[str, Callable[[], dict[str, Watch]]] = {
     "recovered": lambda: {
         "": watch((62, GOOD)),
         "fr": recovering(watch(*BACK, drop=msgspec.structs.replace(opened(), explains=[""]))),
+        # One below it is still low, and another one is not.
         "fr/a": alarmed(watch(*FALLEN)),
+        "fr/b": alarmed(watch(*BACK)),
     },
     "new_level": lambda: {
         "": watch((62, GOOD)),
@@ -276,8 +282,10 @@ COURSES: dict[str, Callable[[], dict[str, Watch]]] = {
 }
 
 
+@pytest.mark.parametrize("is_judged", [False, True])
 @pytest.mark.parametrize("reason", COURSES)
-def test_a_rebuild_makes_of_each_step_what_the_judge_has_made_of_it(reason: str) -> None:
+def test_a_rebuild_makes_of_each_step_what_the_judge_has_made_of_it(reason: str, *, is_judged: bool) -> None:
+    """`is_judged`: the rebuild's own judgement has found the same before the steps are applied."""
     before = COURSES[reason]()
     table = Table(COURSES[reason]())
     openings = [
@@ -292,9 +300,14 @@ def test_a_rebuild_makes_of_each_step_what_the_judge_has_made_of_it(reason: str)
     rows = {path.encode(): msgspec.msgpack.encode(one) for path, one in before.items()}
     rebuilt = Incidents()
     rebuilt.take([as_record(one) for one in [*openings, *steps]])
+    if is_judged:
+        rebuilt.settle(rows, NOW * HOUR, IncidentPolicy())
+        rows = {path.encode(): msgspec.msgpack.encode(one) for path, one in table.watches.items()}
     rebuilt.settle(rows, NOW * HOUR + 10, IncidentPolicy())
 
-    for path, own in table.watches.items():
+    for path, judged_watch in table.watches.items():
+        # Integers become floats on the wire.
+        own = msgspec.msgpack.decode(msgspec.msgpack.encode(judged_watch), type=Watch)
         found = msgspec.msgpack.decode(rows[path.encode()], type=Watch)
         # What the judge notes otherwise is no matter of incidents.
         assert found.detector == own.detector, path

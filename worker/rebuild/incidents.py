@@ -1,6 +1,6 @@
 """The incidents that were reported to receivers, as the alerts topic has them: they say which incidents are open."""
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -8,14 +8,16 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
+from worker.detect.drops import NO_PRIOR, Prior
 from worker.detect.watch import OpenIncident, Watch
 from worker.flow.batch import Record
 from worker.flow.ids import make_id
 from worker.flow.incidents import incident, too_many
 from worker.flow.incidents import road as watching
+from worker.flow.incidents.restarting import Ended, restart, suppressed_by, threshold
 from worker.flow.policy import IncidentPolicy
 from worker.flow.timestamps import HOUR, to_ms
-from worker.lineage import is_below, is_segment
+from worker.lineage import is_below, is_segment, parent_of
 
 #: The largest number of hours between the hour in which an incident is found and the record that reports it.
 _LONGEST_DELAY = 24 * 30
@@ -108,7 +110,7 @@ class Incidents:
         if event.action == IncidentAction.UPDATED:
             if before is not None:  # otherwise its opening is too old to be on the topic, or it is over
                 open_ones[path] = _changed(before, step)
-                self._open_detectors(step, watches)
+                self._open_detectors(open_ones[path], watches)
                 self._end_parts(before, step, watches, policy)
             return
         # A drop that has become part of another one goes on. It is over when the other one is.
@@ -134,19 +136,39 @@ class Incidents:
         They are those of its segments, of the segments that it explains, and of all segments below its own.
         """
         event, hour = step.event, step.at // HOUR
-        own = [event.segment, *event.also]
-        known = [path for key in watches if key != watching.CLOCK_KEY and is_segment(path := key.decode())]
-        below = [path for path in known if any(path != one and is_below(path, one) for one in own)]
+        is_recovered = event.reason == IncidentReason.RECOVERED
+        own = _watch(watches, event.segment)
+        # If the rebuild's own judgement has ended the drop already, it has restarted the other detectors as well.
+        is_open = own is not None and own.detector.open_size is not None
+        better_since = None if own is None else own.detector.recovering_since
+        segments = _segments(watches)
+        ended = Ended(
+            step.opened.since,
+            (better_since or step.opened.since) if is_recovered else None,
+            hour,
+            suppressed_by(event.segment, step.opened, lambda path: [one for one in segments if _is_under(one, path)]),
+            threshold(_learned(watches, segments), policy),
+            policy.least_points,
+        )
 
         def end(path: str, watch: Watch) -> None:
-            watch.end_drop(step.opened.since, hour, recovered=event.reason == IncidentReason.RECOVERED)
-            if path == event.segment:
-                watch.drop, watch.rests_until = None, max(watch.rests_until, hour + policy.rest_hours)
+            if is_open:
+                restart(watch, _prior(watches, path), ended)
+            elif watch.detector.open_size is not None:
+                watch.end_drop(ended.since, hour, recovered=is_recovered)
 
-        for ended in dict.fromkeys((*own, *event.explains, *below)):
-            if self._about(ended) is None:
-                self._low.discard(ended)
-                _change(watches, ended, end)
+        def end_own(_: str, watch: Watch) -> None:
+            if is_open:
+                watch.end_drop(ended.since, hour, recovered=is_recovered)
+            watch.drop, watch.rests_until = None, max(watch.rests_until, hour + policy.rest_hours)
+
+        for path in ended.suppressed:
+            if self._about(path) is None:
+                self._low.discard(path)
+                _change(watches, path, end)
+        if self._about(event.segment) is None:
+            self._low.discard(event.segment)
+            _change(watches, event.segment, end_own)
 
     def _end_parts(
         self, before: _Step, update: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy
@@ -196,6 +218,38 @@ def _changed(before: _Step, update: _Step) -> _Step:
     event, opened = update.event, before.opened
     joined = event.segment == before.event.segment and event.reason == IncidentReason.WIDER
     return update._replace(opened=replace(update.opened, hour=opened.hour, is_mix=opened.is_mix and joined))
+
+
+def _watch(watches: Mapping[bytes, bytes], path: str) -> Watch | None:
+    return None if (row := watches.get(path.encode())) is None else _decode(row)
+
+
+def _prior(watches: Mapping[bytes, bytes], path: str) -> Prior:
+    """Return what the parent of a segment says about it."""
+    above = parent_of(path)
+    parent = None if above is None else _watch(watches, above)
+    return NO_PRIOR if parent is None else parent.prior()
+
+
+def _segments(watches: Mapping[bytes, bytes]) -> list[str]:
+    """Return the paths of all segments, in their order, without the surveys and the sources."""
+    return sorted(path for key in watches if key != watching.CLOCK_KEY and is_segment(path := key.decode()))
+
+
+def _learned(watches: Mapping[bytes, bytes], segments: Sequence[str]) -> int:
+    """Return in how many segments a drop can be found."""
+    priors: dict[str | None, Prior] = {}
+    learned = 0
+    for path in segments:
+        above = parent_of(path)
+        if (prior := priors.get(above)) is None:
+            prior = priors[above] = _prior(watches, path)
+        learned += (watch := _watch(watches, path)) is not None and watch.detector.is_learned(prior)
+    return learned
+
+
+def _is_under(path: str, above: str) -> bool:
+    return path != above and is_below(path, above)
 
 
 def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str, Watch], None]) -> None:

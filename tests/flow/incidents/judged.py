@@ -69,7 +69,7 @@ def watch(
         detector.possible_starts = (NOW - BEGAN * 24,) * 3
     found.drop = drop
     if (since := drop or low) is not None:
-        detector.open_drop(found.split(since.since)[1])
+        detector.open_drop(found.split(since.since)[1], since.hour)
     return found
 
 

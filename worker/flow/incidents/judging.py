@@ -4,7 +4,8 @@ When a segment's detector raises an alarm, the incident is about the segments th
 (worker/detect/culprits.py). While this incident is open, the alarms of these segments' ancestors are suppressed. A drop
 below an open incident is not reported either, unless it is worse: when a country has fallen, so has everything below
 it. An alarm that has the same cause as an open incident changes this incident (open_drops.py), which is also looked at
-again each day of its first two weeks. When an incident is over, the detectors whose alarms were suppressed restart.
+again each day of its first two weeks. When an incident is over, the detectors whose alarms were suppressed restart
+(restarting.py).
 
 Segments are judged in slices, since there may be many (road.py).
 """
@@ -28,6 +29,7 @@ from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.incidents.open_drops import OpenDrops
+from worker.flow.incidents.restarting import Ended, restart, suppressed_by, threshold
 from worker.flow.incidents.slices import Slices
 from worker.flow.messages import gaming_flag
 from worker.flow.policy import IncidentPolicy
@@ -36,8 +38,6 @@ from worker.nps.interval import chance_of_drop
 from worker.nps.jump import Jump
 from worker.routing.matching import RANK
 
-#: A year in days.
-_YEAR = 365
 _DAY = 24
 #: Of a drop whose parts have other causes, chance explains what is left if it makes such a drop more often than this.
 _CHANCE = 0.001
@@ -46,9 +46,6 @@ _CHANCE = 0.001
 _FURTHER = 0.05
 #: For so many hours after it was opened, an incident may become wider or deeper. Later, too much else has happened.
 _SETTLING = 14 * _DAY
-#: When an incident is over, some of the segments whose alarms it suppressed may still be low. How likely it may be that
-#: one of them is taken for it although none is, besides the usual false alarms.
-_STILL_LOW = 0.05
 #: The character after the separator. In sorted order, the paths below a segment lie between the segment's path followed
 #: by the separator, and the path followed by this character.
 _AFTER_SEPARATOR = chr(ord(SEPARATOR) + 1)
@@ -137,8 +134,7 @@ class Judge:
                 prior = known or NO_PRIOR
                 self._children.setdefault(above, []).append(path)
             judged += self._watches[path].detector.is_learned(prior)
-        # The false alarms of a year are shared out among the segments in which a drop can be found.
-        self._threshold = _YEAR * max(judged, 1) / self._policy.false_alarms_per_year
+        self._threshold = threshold(judged, self._policy)
 
     def _end_drops(self, slices: Slices) -> Iterator[None]:
         """Resolve the drops that are over, and restart the detectors of levels that are new, or as they used to be."""
@@ -161,10 +157,15 @@ class Judge:
                 else:
                     self._report_drop(path, drop, IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL)
                     self._drops.end(path)
-                    below = [one for segment in (path, *drop.also) for one in self._all_below(segment)]
-                    suppressed = list(dict.fromkeys([*drop.explains, *drop.also, *below]))
-                    better_since = (watch.detector.recovering_since or drop.since) if recovered else None
-                    yield from self._restart(suppressed, drop.since, better_since, slices)
+                    ended = Ended(
+                        drop.since,
+                        (watch.detector.recovering_since or drop.since) if recovered else None,
+                        self._hour,
+                        suppressed_by(path, drop, self._all_below),
+                        self._threshold,
+                        self._policy.least_points,
+                    )
+                    yield from self._restart(ended, slices)
                 watch.end_drop(drop.since, self._hour, recovered=recovered)
                 watch.rests_until = self._hour + self._policy.rest_hours
             elif (drop := self._drops.at(path)) is not None:
@@ -211,41 +212,16 @@ class Judge:
         """Say whether a segment's NPS since an hour is lower than usual by as much as the least drop."""
         return self._watches[path].detector.is_lower(self.split(path, since).after, self._policy.least_points)
 
-    def _restart(
-        self, suppressed: Sequence[str], since: int, better_since: int | None, slices: Slices
-    ) -> Iterator[None]:
-        """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed.
-
-        `since`: the hour in which the incident's drop began; `better_since`: the one since which answers are as before;
-        None if they are not, and the level is new.
-        """
-        head_start = self._threshold * _STILL_LOW / max(1, len(suppressed))
-        for path in suppressed:
+    def _restart(self, ended: Ended, slices: Slices) -> Iterator[None]:
+        """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed."""
+        for path in ended.suppressed:
             watch = self._watches.get(path)
             if watch is not None and self._drops.at(path) is None:
-                if better_since is None:
-                    watch.end_drop(since, self._hour, recovered=False)
-                else:
-                    self._go_on(path, watch, since, better_since, head_start)
+                parent = self._parent(path)
+                restart(watch, NO_PRIOR if parent is None else parent.prior(), ended)
                 self._table.put(path, watch)
             if slices.is_full():
                 yield
-
-    def _go_on(self, path: str, watch: Watch, since: int, better_since: int, head_start: float) -> None:
-        """Go on watching a segment when the incident of another one has recovered. The hours are those above.
-
-        What was answered while that one was low says nothing any more. But if the segment is low since then, too, these
-        answers are evidence of a drop of its own; the more so if it had surely dropped before (`head_start`).
-        """
-        detector = watch.detector
-        if detector.open_size is None and detector.sign_since >= better_since:
-            return
-        had_dropped = detector.open_size is not None or detector.has_dropped(self._threshold)
-        watch.end_drop(since, self._hour, recovered=True)
-        if self._is_low(path, better_since):
-            parent = self._parent(path)
-            prior = NO_PRIOR if parent is None else parent.prior()
-            watch.take_again(better_since, prior, self._policy.least_points, head_start if had_dropped else 0.0)
 
     def _find_drops(self, slices: Slices) -> Iterator[None]:
         """Open and change the incidents about the segments that explain the alarms."""
