@@ -253,9 +253,9 @@ COURSES: dict[str, Callable[[], dict[str, Watch]]] = {
     "recovered": lambda: {
         "": watch((62, GOOD)),
         "fr": recovering(watch(*BACK, drop=msgspec.structs.replace(opened(), explains=[""]))),
-        # One below it is still low, and another one is not.
+        # One below it is still low. Another one is not, although all that it has had since the drop began is low.
         "fr/a": alarmed(watch(*FALLEN)),
-        "fr/b": alarmed(watch(*BACK)),
+        "fr/b": alarmed(watch((50, GOOD), (12 - SINCE_BETTER, LOW), (SINCE_BETTER, GOOD))),
     },
     "new_level": lambda: {
         "": watch((62, GOOD)),
