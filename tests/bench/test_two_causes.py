@@ -1,4 +1,4 @@
-"""Two causes one after the other: no incident vanishes, and each one ends once."""
+"""Two causes one after the other, from the first answers to the end: each incident ends once."""
 
 from collections import Counter
 
@@ -24,10 +24,10 @@ def _law(gap: int) -> Law:
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("gap", [2, 5, 12])
-def test_each_incident_that_is_opened_ends_once(gap: int, seed: int) -> None:
-    tree = Tree(LEAVES, _law(gap), seed, IncidentPolicy(rest_hours=0), every=12)
+@pytest.mark.parametrize("gap", [2, 12])
+def test_each_incident_that_is_opened_ends_once(gap: int) -> None:
+    """What happens if an incident moves to a segment that has one, tests/flow/incidents/test_two_causes.py tells."""
+    tree = Tree(LEAVES, _law(gap), 1, IncidentPolicy(rest_hours=0), every=12)
     steps = [found.step for found in tree.live(_LEARNING + gap + _LOW + 45) if found.step.kind == "segment_drop"]
     ids = {action: Counter(step.alert_id for step in steps if step.action == action) for action in IncidentAction}
     opened, resolved = ids[IncidentAction.OPENED], ids[IncidentAction.RESOLVED]
