@@ -1,0 +1,1 @@
+"""What the page shows, computed from the events that the role web reads: scores, their history, cases, reasons. Pure."""
