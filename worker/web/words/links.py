@@ -1,4 +1,4 @@
-"""The words of the pages, in French and English.
+"""The words of the pages of links, in French and English.
 
 They are written for the people who call customers: no word of Kafka, and each page says what to do next.
 """
