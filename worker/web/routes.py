@@ -1,0 +1,54 @@
+"""The pages and the actions of the page: the one list of their addresses, permissions and handlers.
+
+The pages of links (site.py), the login (login.py), the static files (assets.py) and the live updates (live.py) are not
+in this list.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from worker.access.person import Permission
+from worker.web.gate import Gate
+from worker.web.view import NotFound, SeeOther, Shown, View
+from worker.web.visit import Visit
+
+Board = Any
+#: The handler of a GET: what a page shows. It does no I/O.
+Show = Callable[[Visit, Board], Shown]
+#: The handler of a POST: it does what a form asks for. A View that it returns says what was wrong with the form.
+Act = Callable[[Visit, Mapping[str, str], Board, Gate], Awaitable[SeeOther | View | NotFound]]
+
+#: The largest form, in bytes. A form with the longest note is smaller, however its characters are written.
+LARGEST_FORM = 32_768
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address of the page."""
+
+    method: Literal["GET", "POST"]
+    #: The path, as aiohttp writes it: /case/{alert_id}. The parts in braces are `Visit.parts`.
+    path: str
+    #: What a person needs to open the page, or to send the form.
+    permission: Permission
+    handler: Show | Act
+    #: The stores of the board whose changes make the page new: open pages then renew themselves. Empty: they do not.
+    kinds: frozenset[str] = frozenset()
+    #: The largest form of a POST, in bytes.
+    largest_form: int = LARGEST_FORM
+
+    @property
+    def show(self) -> Show:
+        """The handler of a GET."""
+        assert self.method == "GET"
+        return cast(Show, self.handler)
+
+    @property
+    def act(self) -> Act:
+        """The handler of a POST."""
+        assert self.method == "POST"
+        return cast(Act, self.handler)
+
+
+ROUTES: tuple[Route, ...] = ()
