@@ -47,7 +47,8 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
 _PURE = (
-    "access", "flow", "detect", "importing", "links", "metrics", "nps", "notify", "receive", "replay", "routing", "schemas",
+    "access", "board", "flow", "detect", "importing", "links", "metrics", "nps", "notify", "receive", "replay",
+    "routing", "schemas",
 )  # fmt: skip
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 #: What is beside the integration tests, and needs a Kafka.

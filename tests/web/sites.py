@@ -12,8 +12,8 @@ from serving import listening
 
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult
-from worker.alerts.known import KnownCase
 from worker.clock import SystemClock
+from worker.flow.cases.known import KnownCase
 from worker.links.signing import Link, Links
 from worker.notify.content.readers import Readers, zone
 from worker.routing.receiver import Receiver

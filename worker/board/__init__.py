@@ -1,1 +1,1 @@
-"""What the page shows, computed from the events that the role web reads: scores, their history, cases, reasons. Pure."""
+"""What the page shows, made from the events that the role web reads: scores and their history, cases, decisions. Pure."""

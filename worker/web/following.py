@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from aiokafka import ConsumerRecord
 
-from worker.alerts.known import KnownCase
 from worker.flow.cases.case import alert_ids, decode_cases, remaining
+from worker.flow.cases.known import KnownCase
 from worker.flow.policy import CasePolicy
 from worker.kafka import following, journal
 from worker.kafka.rows import PartitionState

@@ -1,17 +1,18 @@
 """Makes the HTML of a view.
 
-A template of a page extends layout.html.j2, and gets the values of its view, and these: `visit`; `layout`, the words
-that all pages share, in the language of the visit; `fresh`, how old the data is (`Board.freshness`); `asset(name)`, the
-address of a static file; `live`, the address from which an open page gets its updates, empty if it gets none; and
-`here`, the address of the page. The content of a page is in `<main id="main">`, once.
+A template of a page extends layout.html.j2, and gets the values of its view, and these: `visit`; `layout`, what stands
+around a page, with its words (layout.py); `here`, the address of the page; `asset(name)`, the address of a static file;
+and `live`, the address from which an open page gets its updates, empty if it gets none. The content of a page is in
+`<main id="main">`, once.
 """
 
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from worker.board.board import Freshness
 from worker.web.assets import Assets
+from worker.web.layout import address_of, layout
 from worker.web.view import View
 from worker.web.visit import Visit
 
@@ -33,10 +34,15 @@ class Rendering:
         )
         self._templates.globals["asset"] = assets.address
 
-    def html(self, view: View, visit: Visit, fresh: Any, *, here: str, live: str = "") -> str:
-        """Return a page as HTML."""
-        template = self._templates.get_template(view.template)
-        return template.render(**view.values, visit=visit, fresh=fresh, here=here, live=live)
+    def html(self, view: View, visit: Visit, fresh: Freshness, live: str = "") -> str:
+        """Return a page as HTML. `fresh`: how old the data is; `live`: where an open page gets its updates."""
+        return self._templates.get_template(view.template).render(
+            **view.values,
+            visit=visit,
+            layout=layout(visit, fresh),
+            here=address_of(visit.path, visit.query),
+            live=live,
+        )
 
 
 def main_of(html: str) -> str:

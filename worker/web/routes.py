@@ -6,14 +6,14 @@ in this list.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from worker.access.person import Permission
+from worker.board.board import Board
 from worker.web.gate import Gate
 from worker.web.view import NotFound, SeeOther, Shown, View
 from worker.web.visit import Visit
 
-Board = Any
 #: The handler of a GET: what a page shows. It does no I/O.
 Show = Callable[[Visit, Board], Shown]
 #: The handler of a POST: it does what a form asks for. A View that it returns says what was wrong with the form.

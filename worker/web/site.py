@@ -21,9 +21,9 @@ from aiokafka.errors import KafkaError
 
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
-from worker.alerts.known import KnownCase
 from worker.clock import Clock
 from worker.errors import Fatal, Unreachable
+from worker.flow.cases.known import KnownCase
 from worker.flow.policy import CasePolicy
 from worker.links.commanding import Form, command_of, form_of, problems
 from worker.links.signing import ACTIONS, Link, Links, Refusal

@@ -9,14 +9,14 @@ from typing import Any
 class View:
     """A page: the template, and the values that it shows.
 
-    The template extends layout.html.j2. The values `visit`, `words` (of the visit's language) and `fresh` (how old the
-    data is) are added by whoever renders it.
+    The template extends layout.html.j2. rendering.py says which values are added to these.
     """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
-    #: Whether the page has forms, so that it is different for each session.
+    #: Whether the content has forms, so that it may name the person. Other content is shared by all people with the same
+    #: rights, and has nothing of the person's name.
     has_forms: bool = False
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.examples import RECOVERY
 from schemas.recovery import Recovery
-from worker.loop.figures import Figures, figures, grouped, quantile
+from worker.board.figures import Figures, figures, grouped, quantile
 from worker.loop.text import table
 
 

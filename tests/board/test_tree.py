@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scores.trees import scored, tree
 
-from worker.scores.tree import Branch, branches
+from worker.board.tree import Branch, branches
 
 SHOP = tree(fr__shop__delivery=(10, 20, 70), fr__shop__support=(60, 30, 10), fr__sales=(50, 30, 20), be=(1, 1, 1))
 Counts = st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
 from worker.lineage import parent_of, survey_of
+from worker.nps.histogram import nps
 from worker.nps.interval import difference
+from worker.nps.windows import Classes
 
 
 class Branch(NamedTuple):
@@ -40,36 +42,43 @@ def branches(
         if above is not None and (survey_of(known) is not None) is surveys:
             children.setdefault(above, []).append(known)
 
-    def below(segment: str, parent: WindowScore | None, level: int) -> Iterator[Branch]:
+    def below(segment: str, parent: Classes | None, level: int) -> Iterator[Branch]:
         own = scores[segment].windows[window]
-        drag, differs = (None, None) if parent is None else (_drag(own, parent), _differs(own, parent))
-        yield Branch(segment, scores[segment], own, level, drag, differs)
+        counted = counts_of(own)
+        dragged = None if parent is None else drag(counted, parent)
+        yield Branch(
+            segment, scores[segment], own, level, dragged, None if parent is None else differs(counted, parent)
+        )
         if depth is not None and level >= depth:
             return
         answered = [child for child in children.get(segment, []) if scores[child].windows[window].n]
-        for child in sorted(answered, key=lambda path: (_drag(scores[path].windows[window], own), path)):
-            yield from below(child, own, level + 1)
+        drags = {child: drag(counts_of(scores[child].windows[window]), counted) for child in answered}
+        for child in sorted(answered, key=lambda path: (drags[path], path)):
+            yield from below(child, counted, level + 1)
 
     return list(below(path, None, 0))
 
 
-def _drag(own: WindowScore, parent: WindowScore) -> float:
-    if own.nps is None or parent.nps is None:
+def drag(own: Classes, parent: Classes) -> float:
+    """Return the points by which a segment changes its parent's NPS, as in Branch. The counts are of one window."""
+    own_nps, parent_nps = nps(*own), nps(*parent)
+    if own_nps is None or parent_nps is None:
         return 0.0
-    return own.n / parent.n * (own.nps - parent.nps)
+    return sum(own) / sum(parent) * (own_nps - parent_nps)
 
 
-def _differs(own: WindowScore, parent: WindowScore) -> bool:
+def differs(own: Classes, parent: Classes) -> bool:
     """Say whether a segment differs from its parent's other answers by more than chance.
 
     The parent's own answers would not do, since those of the segment are among them.
     """
-    rest = [max(0, there - here) for there, here in zip(_counts(parent), _counts(own), strict=True)]
-    if not own.n or not sum(rest):
+    rest = [max(0, there - here) for there, here in zip(parent, own, strict=True)]
+    if not sum(own) or not sum(rest):
         return False
-    low, high = difference(_counts(own), rest)
+    low, high = difference(own, rest)
     return low > 0 or high < 0
 
 
-def _counts(window: WindowScore) -> list[int]:
-    return [window.promoters, window.passives, window.detractors]
+def counts_of(window: WindowScore) -> Classes:
+    """Return the numbers of promoters, passives and detractors of a window."""
+    return window.promoters, window.passives, window.detractors

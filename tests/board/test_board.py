@@ -1,0 +1,27 @@
+"""The board: how old its data is, and what has changed."""
+
+import pytest
+from scores.trees import scored
+
+from worker.board.board import Board
+
+
+def test_data_is_as_old_as_what_was_known_first() -> None:
+    board = Board()
+    assert board.freshness(100) == (True, 0, ())
+    board.known_at = {"scores": None, "cases": 90}
+    assert board.freshness(100) == (False, 10, ("scores",))
+    board.known_at["scores"] = 40
+    assert board.freshness(100) == (True, 60, ())
+    assert board.freshness(30).age_ms == 0
+
+
+def test_a_version_grows_with_the_data_of_its_kind() -> None:
+    board = Board()
+    before = board.versions(["scores", "cases"])
+    board.scores.take("", scored("", 1, 1, 1).model_dump_json().encode())
+    after = board.versions(["scores", "cases"])
+    assert after[0] > before[0]
+    assert after[1] == before[1]
+    with pytest.raises(KeyError):
+        board.version("other")

@@ -1,0 +1,288 @@
+"""The cases of all customers, and lists of them: the one on which somebody has to act first is the first.
+
+The rows stay encoded. What lists are sorted and filtered by is kept apart, in an entry for each case.
+"""
+
+import sys
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.case import CaseState
+from worker.board.visible import EVERYTHING, sees
+from worker.flow.cases.case import ENDED, Case, decode_cases, is_forgotten
+from worker.flow.cases.known import SEVERITIES, KnownCase
+from worker.flow.policy import CasePolicy
+from worker.flow.timestamps import DAY
+from worker.lineage import is_below
+
+#: The number of cases on a page of a list.
+PAGE = 50
+#: The place in the order of a case without a time limit.
+_NEVER = 1 << 62
+#: From how many changed cases on it is faster to sort all of them than to put each into its place.
+_MANY = 500
+
+#: What cases are sorted by: the time limit, the severity, the time of the opening, and the id of the alert.
+Key = tuple[int, int, int, str]
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """What lists know of a case. Texts that many cases have are kept once."""
+
+    key: Key
+    partition: int
+    customer: bytes
+    state: CaseState
+    changed_at: int
+    segment: str
+    owner: str
+    cause: str
+    receivers: tuple[str, ...]
+
+
+def _entry(case: Case, partition: int, customer: bytes) -> _Entry:
+    due = case.next_due
+    rank = SEVERITIES.index(case.severity)
+    return _Entry(
+        (_NEVER if due is None else due, rank, case.opened_at, case.alert_id),
+        partition,
+        customer,
+        case.state,
+        case.changed_at,
+        sys.intern(case.segment),
+        sys.intern(case.assignee or case.acknowledged_by),
+        sys.intern(case.cause or ""),
+        tuple(sys.intern(receiver) for receiver in case.receivers),
+    )
+
+
+def _key(entry: _Entry) -> Key:
+    return entry.key
+
+
+class CaseQuery(NamedTuple):
+    """Which cases are wanted. What is None or empty does not limit them."""
+
+    #: The segment that they are in or below.
+    segment: str = ""
+    severities: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
+    #: Who looks after them; the empty text for the cases that nobody looks after.
+    owner: str | None = None
+    #: The name of a receiver of the alert.
+    receiver: str | None = None
+    #: The cause; the empty text for the cases without one.
+    cause: str | None = None
+    #: Whether somebody should have acted already.
+    overdue: bool = False
+    #: The customer.
+    customer_id: str | None = None
+    #: The beginning of the alert's id.
+    alert_id: str = ""
+    #: The segments that the person may see, with what is below them.
+    visible: tuple[str, ...] = EVERYTHING
+    #: Where the page begins: `next` of the page before; empty for the first page.
+    after: str = ""
+
+
+class CaseTotals(NamedTuple):
+    """How many cases there are."""
+
+    all: int
+    #: Those on which somebody should have acted already.
+    overdue: int
+    #: By state. A state without cases is missing.
+    states: dict[str, int]
+
+
+class CasePage(NamedTuple):
+    """A page of a list of cases."""
+
+    cases: list[KnownCase]
+    #: Of all cases that the query wants, on all pages.
+    totals: CaseTotals
+    #: Where the next page begins; empty if this is the last one.
+    next: str
+
+
+class CaseChoices(NamedTuple):
+    """What the cases that a person may see can be filtered by, each in order."""
+
+    owners: list[str]
+    receivers: list[str]
+    causes: list[str]
+
+
+class CaseBook:
+    """The cases by the ids of their alerts."""
+
+    def __init__(self, policy: CasePolicy | None = None) -> None:
+        """`policy`: says when cases are forgotten; the default settings without one."""
+        #: It grows with each change.
+        self.version = 0
+        self._policy = policy or CasePolicy()
+        #: The rows of customers by partition.
+        self._rows: dict[int, dict[bytes, bytes]] = {}
+        self._entries: dict[str, _Entry] = {}
+        #: The entries in the order of lists, and the ids of those that have changed since it was made.
+        self._order: list[_Entry] = []
+        self._changed: dict[str, _Entry | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def take(self, customer: bytes, row: bytes | None, partition: int = 0) -> None:
+        """Take in a customer's row of the table of the cases; None if it was erased.
+
+        Raise one of UNREADABLE if it is no row.
+        """
+        cases = [] if row is None else decode_cases(row).cases
+        rows = self._rows.setdefault(partition, {})
+        before = rows.get(customer)
+        if row is not None:
+            rows[customer] = row
+        elif before is not None:
+            del rows[customer]
+        known = [] if before is None else [case.alert_id for case in decode_cases(before).cases]
+        self.version += 1
+        now = {case.alert_id: _entry(case, partition, customer) for case in cases}
+        for alert_id in known:
+            entry = self._entries.get(alert_id)
+            if alert_id not in now and entry is not None and (entry.partition, entry.customer) == (partition, customer):
+                self._put(alert_id, None)
+        for alert_id, entry in now.items():
+            self._put(alert_id, entry)
+
+    def forget(self, partition: int) -> None:
+        """Forget the rows of a partition, since the changelog was deleted and created again."""
+        self._rows.pop(partition, None)
+        self.version += 1
+        for alert_id in [alert_id for alert_id, entry in self._entries.items() if entry.partition == partition]:
+            self._put(alert_id, None)
+
+    def find(self, alert_id: str, now: int) -> KnownCase | None:
+        """Return the case of an alert; None if it is not known, or forgotten at the time `now`, in ms."""
+        entry = self._entries.get(alert_id)
+        return None if entry is None else self._known(entry, now)
+
+    def of_customer(self, customer_id: str, now: int) -> list[KnownCase]:
+        """Return the cases of a customer, the one that was opened first is the first."""
+        return [known for entry in self._of_customer(customer_id) if (known := self._known(entry, now)) is not None]
+
+    def listed(self, query: CaseQuery, now: int) -> CasePage:
+        """Return a page of the cases that a query wants at a time, in ms."""
+        found = self._wanted(query, now)
+        after = _key_of(query.after)
+        first = 0 if after is None else bisect_right(found, after, key=_key)
+        shown = found[first : first + PAGE]
+        cases = [known for entry in shown if (known := self._known(entry, now)) is not None]
+        return CasePage(cases, _totals(found, now), _cursor(shown[-1].key) if len(found) > first + PAGE else "")
+
+    def totals(self, query: CaseQuery, now: int) -> CaseTotals:
+        """Return how many cases a query wants at a time, in ms."""
+        return _totals(self._wanted(query, now), now)
+
+    def choices(self, visible: tuple[str, ...] = EVERYTHING) -> CaseChoices:
+        """Return what the cases in or below the segments `visible` can be filtered by."""
+        entries = list(self._visible(self._entries.values(), visible))
+        return CaseChoices(
+            sorted({entry.owner for entry in entries} - {""}),
+            sorted({receiver for entry in entries for receiver in entry.receivers}),
+            sorted({entry.cause for entry in entries} - {""}),
+        )
+
+    def _known(self, entry: _Entry, now: int) -> KnownCase | None:
+        """Return the case of an entry; None if it is forgotten at the time `now`."""
+        case = decode_cases(self._rows[entry.partition][entry.customer]).find(entry.key[3])
+        if case is None or is_forgotten(case, now, self._policy):
+            return None
+        return KnownCase(entry.customer.decode(), case)
+
+    def _of_customer(self, customer_id: str) -> list[_Entry]:
+        key = customer_id.encode()
+        rows = [rows[key] for rows in self._rows.values() if key in rows]
+        found = [self._entries.get(case.alert_id) for row in rows for case in decode_cases(row).cases]
+        own = [entry for entry in found if entry is not None and entry.customer == key]
+        return sorted(own, key=lambda entry: entry.key[2:])
+
+    def _put(self, alert_id: str, entry: _Entry | None) -> None:
+        self._changed.setdefault(alert_id, self._entries.get(alert_id))
+        if entry is None:
+            self._entries.pop(alert_id, None)
+        else:
+            self._entries[alert_id] = entry
+
+    def _sorted(self) -> list[_Entry]:
+        """Return all entries in the order of lists."""
+        changed, self._changed = self._changed, {}
+        if len(changed) > _MANY:
+            self._order = sorted(self._entries.values(), key=_key)
+            return self._order
+        for alert_id, before in changed.items():
+            if before is not None:
+                del self._order[bisect_left(self._order, before.key, key=_key)]
+            after = self._entries.get(alert_id)
+            if after is not None:
+                insort(self._order, after, key=_key)
+        return self._order
+
+    def _wanted(self, query: CaseQuery, now: int) -> list[_Entry]:
+        """Return the entries that a query wants, in their order. Each filter is one pass, which is fast."""
+        found: list[_Entry] = self._sorted()
+        if query.customer_id is not None:
+            found = sorted(self._of_customer(query.customer_id), key=_key)
+        if query.alert_id:
+            found = [entry for entry in found if entry.key[3].startswith(query.alert_id)]
+        if query.overdue:
+            found = found[: bisect_right(found, now, key=lambda entry: entry.key[0])]
+        if query.states:
+            found = [entry for entry in found if entry.state in query.states]
+        if query.severities:
+            ranks = {SEVERITIES.index(severity) for severity in query.severities if severity in SEVERITIES}
+            found = [entry for entry in found if entry.key[1] in ranks]
+        if query.owner is not None:
+            found = [entry for entry in found if entry.owner == query.owner]
+        if query.cause is not None:
+            found = [entry for entry in found if entry.cause == query.cause]
+        if (receiver := query.receiver) is not None:
+            found = [entry for entry in found if receiver in entry.receivers]
+        if query.segment:
+            found = _in_segments(found, lambda segment: is_below(segment, query.segment))
+        ended, others = now - self._policy.ended_days * DAY, now - self._policy.open_days * DAY
+        found = [entry for entry in found if entry.changed_at > (ended if entry.state in ENDED else others)]
+        return self._visible(found, query.visible)
+
+    @staticmethod
+    def _visible(entries: Iterable[_Entry], visible: tuple[str, ...]) -> list[_Entry]:
+        if visible == EVERYTHING:
+            return list(entries)
+        return _in_segments(list(entries), lambda segment: sees(visible, segment))
+
+
+def _in_segments(entries: list[_Entry], is_wanted: Callable[[str], bool]) -> list[_Entry]:
+    """Return the entries whose segments are wanted. Each segment is looked at once."""
+    wanted = {segment for segment in {entry.segment for entry in entries} if is_wanted(segment)}
+    return [entry for entry in entries if entry.segment in wanted]
+
+
+def _totals(entries: list[_Entry], now: int) -> CaseTotals:
+    states = [entry.state for entry in entries]
+    counted = {state.value: count for state in CaseState if (count := states.count(state))}
+    return CaseTotals(len(entries), bisect_right(entries, now, key=lambda entry: entry.key[0]), counted)
+
+
+def _cursor(key: Key) -> str:
+    due, rank, opened_at, alert_id = key
+    return f"{due}.{rank}.{opened_at}.{alert_id}"
+
+
+def _key_of(cursor: str) -> Key | None:
+    """Return the key of a cursor; None if it is none."""
+    due, rank, opened_at, alert_id = [*cursor.split(".", 3), "", "", ""][:4]
+    numbers = due, rank, opened_at
+    if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
+        return None
+    return int(due), int(rank), int(opened_at), alert_id
