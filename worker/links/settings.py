@@ -29,7 +29,6 @@ def _network(text: str) -> str:
     return text
 
 
-
 class WebSettings(SecretSection):
     """The role web: the page with scores and cases, and the links by which people acknowledge and resolve alerts."""
 

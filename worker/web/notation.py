@@ -31,6 +31,7 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = {
 _EVERYTHING: Mapping[Language, str] = {"fr": "Tous les périmètres", "en": "Everything"}
 _SURVEY: Mapping[Language, str] = {"fr": "Enquête {id}", "en": "Survey {id}"}
 _SOURCE: Mapping[Language, str] = {"fr": "Source {id}", "en": "Source {id}"}
+_FROM_DAY_TO_DAY: Mapping[Language, str] = {"fr": "du {first} au {last}", "en": "from {first} to {last}"}
 _FROM_TO: Mapping[Language, str] = {"fr": "de {low} à {high}", "en": "{low} to {high}"}
 
 
@@ -60,8 +61,8 @@ class Notation:
         return _FROM_TO[self.language].format(low=self.points(low), high=self.points(high))
 
     def half(self, low: float, high: float) -> str:
-        """Return half of the width of an interval, such as '±5'."""
-        return f"±{max(1, round((high - low) / 2))}"
+        """Return half of the width of an interval in points, such as '5'; 1 if it is less."""
+        return str(max(1, round((high - low) / 2)))
 
     def percent(self, share: float) -> str:
         """Return a share from 0 to 1 in per cent."""
@@ -77,10 +78,18 @@ class Notation:
         number = "1er" if self.language == "fr" and found.day == 1 else str(found.day)
         return f"{number}{NBSP}{_MONTHS[self.language][found.month - 1]} {found.year}"
 
+    def from_to(self, first: int, last: int) -> str:
+        """Return a time within a sentence, such as 'from 3 Nov to 9 Nov'. The days are counted since 1970."""
+        return _FROM_DAY_TO_DAY[self.language].format(first=self.short_day(first), last=self.short_day(last))
+
     def short_day(self, day: int) -> str:
         """Return a day without its year, such as '3 Nov'. `day`: counted since 1970."""
         found = date_of(day)
         return f"{found.day}{NBSP}{_SHORT_MONTHS[self.language][found.month - 1]}"
+
+    def iso(self, day: int) -> str:
+        """Return a day as tables for programs have it, such as '2026-11-03'. `day`: counted since 1970."""
+        return date_of(day).isoformat()
 
     def month(self, year: int, month: int) -> str:
         """Return a month with its year, such as 'November 2026'."""
