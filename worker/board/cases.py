@@ -168,6 +168,11 @@ class CaseBook:
         entry = self._entries.get(alert_id)
         return None if entry is None else self._known(entry, now)
 
+    def segment_of(self, alert_id: str) -> str | None:
+        """Return the segment of an alert that has a case; None if it is not known."""
+        entry = self._entries.get(alert_id)
+        return None if entry is None else entry.segment
+
     def of_customer(self, customer_id: str, now: int) -> list[KnownCase]:
         """Return the cases of a customer, the one that was opened first is the first."""
         return [known for entry in self._of_customer(customer_id) if (known := self._known(entry, now)) is not None]

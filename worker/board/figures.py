@@ -1,17 +1,61 @@
-"""The figures of groups of recoveries. Pure."""
+"""The closed loop in figures: how long the work on alerts takes, and how many customers recover."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from math import ceil
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from schemas.case import CaseState
-from schemas.recovery import Recovery
 from worker.lineage import SEPARATOR, is_below
 
 #: The names of the group of recoveries without a cause, and of those without a receiver.
 NO_CAUSE, NO_RECEIVER = "no cause", "no receiver"
+
+
+class _FollowUp(Protocol):
+    """The customer's next answer."""
+
+    @property
+    def recovered(self) -> bool: ...
+
+
+class _Recovery(Protocol):
+    """An interval of a case, as schemas/recovery.py describes it."""
+
+    @property
+    def segment(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def survey_id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def opening(self) -> int: ...
+    @property
+    def acknowledged_at(self) -> datetime | None: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def seconds_to_acknowledge(self) -> float | None: ...
+    @property
+    def seconds_to_resolve(self) -> float | None: ...
+    @property
+    def working_seconds_to_acknowledge(self) -> float | None: ...
+    @property
+    def working_seconds_to_resolve(self) -> float | None: ...
+    @property
+    def acknowledge_due_at(self) -> datetime | None: ...
+    @property
+    def resolve_due_at(self) -> datetime | None: ...
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def follow_up(self) -> _FollowUp | None: ...
+    @property
+    def receivers(self) -> Sequence[str]: ...
 
 
 class Figures(NamedTuple):
@@ -45,7 +89,7 @@ class Figures(NamedTuple):
         return self._asdict()
 
 
-def figures(recoveries: Iterable[Recovery]) -> Figures:
+def figures(recoveries: Iterable[_Recovery]) -> Figures:
     """Return the figures of some intervals."""
     found = list(recoveries)
     to_acknowledge = [r.seconds_to_acknowledge for r in found if r.seconds_to_acknowledge is not None]
@@ -86,13 +130,13 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 
 #: Returns the names of the groups that a recovery belongs to.
-Groups = Callable[[Recovery], Sequence[str]]
+Groups = Callable[[_Recovery], Sequence[str]]
 
 
 def _below(root: str) -> Groups:
     """Return the function from a recovery to the segment directly below a root that it is in; nothing for the root."""
 
-    def group(recovery: Recovery) -> Sequence[str]:
+    def group(recovery: _Recovery) -> Sequence[str]:
         below = recovery.segment.removeprefix(root).lstrip(SEPARATOR).partition(SEPARATOR)[0]
         return [(root + SEPARATOR if root else "") + below] if below else []
 
@@ -117,7 +161,7 @@ class Grouped(NamedTuple):
     groups: Mapping[str, Figures]
 
 
-def grouped(recoveries: Iterable[Recovery], by: str, root: str) -> Grouped:
+def grouped(recoveries: Iterable[_Recovery], by: str, root: str) -> Grouped:
     """Return the figures of all recoveries in or below a segment, and of each group.
 
     `by`: a key of GROUPS, or "segment" for the segments directly below `root`, whose path is empty for all. A recovery
@@ -125,7 +169,7 @@ def grouped(recoveries: Iterable[Recovery], by: str, root: str) -> Grouped:
     """
     found = [one for one in recoveries if is_below(one.segment, root)]
     groups_of = GROUPS[by] if by in GROUPS else _below(root)
-    groups: dict[str, list[Recovery]] = defaultdict(list)
+    groups: dict[str, list[_Recovery]] = defaultdict(list)
     for one in found:
         for name in groups_of(one):
             groups[name].append(one)

@@ -1,0 +1,156 @@
+"""The newest records of a topic: at most so many, and at most so many bytes, in the order of their times."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+#: The number of entries on a page of a list.
+PAGE = 50
+#: By how much the bounds are exceeded before the oldest entries are dropped, since dropping takes time.
+_SLACK = 1.05
+
+#: When an entry was written, in ms, and where it lies: its partition and its offset.
+Place = tuple[int, int, int]
+
+
+class Kept(msgspec.Struct, gc=False):
+    """What is kept of a record."""
+
+    place: Place
+
+    @property
+    def at(self) -> int:
+        """When the record was written, in ms."""
+        return self.place[0]
+
+
+E = TypeVar("E")
+T = TypeVar("T", bound=Kept)
+
+
+class Bounds(NamedTuple):
+    """How much is kept of a topic, in all partitions together."""
+
+    #: The largest number of records.
+    records: int = 20_000
+    #: Their largest size, in bytes of the records' values.
+    size: int = 64_000_000
+
+
+class Page(NamedTuple, Generic[E]):
+    """A page of a list, the newest entry first."""
+
+    entries: Sequence[E]
+    #: The number of entries on all pages.
+    total: int
+    #: Where the next page begins; empty if this is the last one.
+    next: str
+
+
+def _place(entry: Kept) -> Place:
+    return entry.place
+
+
+class Newest(Generic[T]):
+    """The newest entries."""
+
+    def __init__(self, bounds: Bounds, dropped: Callable[[T], None]) -> None:
+        """Give each entry that is not kept any more to `dropped`."""
+        self._bounds = bounds
+        self._dropped = dropped
+        self._entries: list[T] = []
+        self._sizes: dict[Place, int] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, entry: T, size: int) -> None:
+        """Keep an entry. `size`: of its record's value, in bytes."""
+        insort(self._entries, entry, key=_place)
+        self._sizes[entry.place] = size
+        self._size += size
+        if len(self._entries) > self._bounds.records * _SLACK or self._size > self._bounds.size * _SLACK:
+            self._trim()
+
+    def remove(self, entries: Iterable[T]) -> None:
+        """Drop some entries."""
+        for entry in entries:
+            place = bisect_left(self._entries, entry.place, key=_place)
+            if place < len(self._entries) and self._entries[place].place == entry.place:
+                del self._entries[place]
+                self._let_go(entry)
+
+    def forget(self, partition: int) -> None:
+        """Drop the entries of a partition, since its topic was deleted and created again."""
+        self.remove([entry for entry in self._entries if entry.place[1] == partition])
+
+    def newest_first(self) -> list[T]:
+        """Return all entries, the newest one first."""
+        return self._entries[::-1]
+
+    def _trim(self) -> None:
+        number = max(0, len(self._entries) - self._bounds.records)
+        size = self._size - sum(self._sizes[entry.place] for entry in self._entries[:number])
+        while size > self._bounds.size:
+            size -= self._sizes[self._entries[number].place]
+            number += 1
+        gone, self._entries = self._entries[:number], self._entries[number:]
+        for entry in gone:
+            self._let_go(entry)
+
+    def _let_go(self, entry: T) -> None:
+        self._size -= self._sizes.pop(entry.place)
+        self._dropped(entry)
+
+
+class Index(Generic[T]):
+    """The entries by one of their texts, such as the id of their customer."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[T]] = {}
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._found
+
+    def put(self, text: str, entry: T) -> None:
+        """Note an entry. An empty text is not noted."""
+        if text:
+            insort(self._found.setdefault(text, []), entry, key=_place)
+
+    def drop(self, text: str, entry: T) -> None:
+        """Forget an entry."""
+        entries = self._found.get(text, [])
+        if entry in entries:
+            entries.remove(entry)
+        if not entries:
+            self._found.pop(text, None)
+
+    def of(self, text: str) -> list[T]:
+        """Return the entries with a text, the oldest one first."""
+        return [*self._found.get(text, ())]
+
+
+def page_of(newest_first: Sequence[T], after: str) -> Page[T]:
+    """Return a page of a list. `after`: `next` of the page before; empty for the first page."""
+    place = _place_of(after)
+    first = 0 if place is None else bisect_right(newest_first, _descending(place), key=lambda e: _descending(e.place))
+    shown = newest_first[first : first + PAGE]
+    more = len(newest_first) > first + PAGE
+    return Page(shown, len(newest_first), ".".join(map(str, shown[-1].place)) if more else "")
+
+
+def _descending(place: Place) -> Place:
+    at, partition, offset = place
+    return -at, -partition, -offset
+
+
+def _place_of(cursor: str) -> Place | None:
+    """Return the place of a cursor; None if it is none."""
+    numbers = cursor.split(".")
+    if len(numbers) != 3 or not all(one.isascii() and one.isdigit() and len(one) < 20 for one in numbers):
+        return None
+    at, partition, offset = map(int, numbers)
+    return at, partition, offset
