@@ -1,5 +1,6 @@
 """The chart of an NPS over time, its words and its numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def history(
     board: Board, choice: Chosen, life: int | None, events: list[Event], words: OverviewWords, notation: Notation
 ) -> History:
     """Return the chart of what is chosen. `life`: the half-life of its smoothed score in days; None without one."""
-    days: list[Day] = [tuple(each) for each in board.history.days(choice.path)]
+    days = board.history.days(choice.path)
     daily = choice.months in _BY_DAY
     periods = (by_days if daily else by_weeks)(days, choice.first, choice.last)
     newest = max((day for day, *_ in days), default=choice.last)
@@ -57,7 +58,7 @@ def history(
     )
 
 
-def sentence(days: list[Day], choice: Chosen, words: OverviewWords, notation: Notation) -> str:
+def sentence(days: Sequence[Day], choice: Chosen, words: OverviewWords, notation: Notation) -> str:
     """Return how the NPS at the beginning of a range differs from that at its end, in words."""
     answered = [day for day, *_ in days if choice.first <= day <= choice.last]
     if not answered:

@@ -257,7 +257,7 @@ def _drags(board: Board, choice: Chosen) -> list[Drag]:
         if points > -_LEAST_DRAG or scores is None or figure is None:
             continue
         life = LONGEST if scores.smoothed is None else scores.smoothed.half_life_days
-        line = smoothed_line(list(map(tuple, board.history.days(path))), life, choice.first, choice.last, 2)
+        line = smoothed_line(board.history.days(path), life, choice.first, choice.last, 2)
         spark, end = sparkline(line, choice.first, choice.last)
         rows.append(Drag(path, address_of("/", choice.query, segment=path), points, figure, spark, end))
     return rows

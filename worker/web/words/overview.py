@@ -58,8 +58,8 @@ _ENGLISH = OverviewWords(
     rose="The NPS rose from {before} (±{half_before}) {from} to {after} (±{half_after}) in the last {days} days.",
     fell="The NPS fell from {before} (±{half_before}) {from} to {after} (±{half_after}) in the last {days} days.",
     unchanged=(
-        "The NPS was {before} (±{half_before}) {from} and {after} (±{half_after}) in the last {days} days. A difference "
-        "of this size can be chance."
+        "The NPS was {before} (±{half_before}) {from} and {after} (±{half_after}) in the last {days} days. A "
+        "difference of this size can be chance."
     ),
     few="There are too few answers in this time to compare its beginning with its end.",
     chart="The NPS of {name} from {first} to {last}",
