@@ -112,15 +112,31 @@ def bounds(values: Sequence[float]) -> tuple[float, float]:
     return max(_LOWEST, step * floor(low / step)), min(_HIGHEST, step * ceil(high / step))
 
 
+def drawn_values(raw: Sequence[Period], smooth: Sequence[Smooth]) -> list[float]:
+    """Return the values that the vertical axis of a chart has to hold.
+
+    Points that rest on few answers are among them only if there is nothing else.
+    """
+    figures = [each.nps for each in raw if each.nps is not None and each.n >= _FEW]
+    reach = [end for each in smooth for end in (each.low, each.high)]
+    return [*figures, *reach] or [each.nps for each in raw if each.nps is not None]
+
+
 def line_chart(
-    raw: Sequence[Period], smooth: Sequence[Smooth], events: Sequence[Event], first: int, last: int
+    raw: Sequence[Period],
+    smooth: Sequence[Smooth],
+    events: Sequence[Event],
+    first: int,
+    last: int,
+    axis: tuple[float, float] | None = None,
 ) -> LineChart:
-    """Return the chart from the day `first` to the day `last`, both counted since 1970. `raw`, `smooth`: in order."""
+    """Return the chart from the day `first` to the day `last`, both counted since 1970. `raw`, `smooth`: in order.
+
+    `axis`: the ends of the vertical axis, in points; without them, they fit what is drawn.
+    """
     across = Scale(first, max(last, first + 1), LEFT, RIGHT)
     shown = [each for each in raw if each.nps is not None]
-    figures = [each.nps for each in shown if each.nps is not None and each.n >= _FEW]
-    reach = [end for each in smooth for end in (each.low, each.high)]
-    low, high = bounds([*figures, *reach] or [each.nps for each in shown if each.nps is not None])
+    low, high = axis or bounds(drawn_values(raw, smooth))
     down = Scale(low, high, BOTTOM, TOP)
     places = [(across.at(each.day), each) for each in smooth]
     upper = [(x, down.at(each.high)) for x, each in places]

@@ -1,21 +1,26 @@
 """What a person has chosen in the address of a page about scores: a segment or a survey, a window, and a range."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.scores import Scores, WindowScore
 from worker.board.board import Board
-from worker.board.charts import bounds
+from worker.board.charts import Whisker, bounds, whisker
 from worker.lineage import canonical_path, is_below, is_segment, parent_of, survey_of
 from worker.nps.windows import WINDOWS
 from worker.web.layout import address_of
 from worker.web.notation import DAY, Notation
 from worker.web.visit import Visit
+from worker.web.words.layout import LAYOUT_WORDS
+from worker.web.words.scores import SCORE_WORDS
 
 #: The window that is shown if none is chosen.
 USUAL_WINDOW = "30d"
 #: The ranges of a chart: how many months, and how many days that is. The first one is shown if none is chosen.
 RANGES: Mapping[str, int] = {"3": 91, "1": 30, "12": 364}
+#: The windows in the order in which they are shown.
+WINDOW_ORDER = (USUAL_WINDOW, "7d", "24h", "90d", "365d", "last_100", "all")
+assert set(WINDOW_ORDER) == set(WINDOWS)
 #: The number of rows of a list on one page.
 ROWS = 50
 #: The largest number of names that are suggested.
@@ -143,16 +148,31 @@ def pager(visit: Visit, rows: int, notation: Notation, text: str) -> dict[str, s
     }
 
 
-def is_known(board: Board, path: str) -> bool:
-    """Say whether a segment or a survey has scores."""
-    return board.scores.get(path) is not None
-
-
-def segment_text(path: str) -> str:
-    """Return what stands in the field of the segment: its path; empty for a survey."""
-    return path if is_segment(path) else ""
-
-
 def axis_of(windows: Sequence[WindowScore]) -> tuple[float, float]:
     """Return the ends of a scale that holds the intervals of some windows."""
     return bounds([end for each in windows for end in (each.low, each.high) if end is not None])
+
+
+def whisker_of(figure: WindowScore | None, axis: tuple[float, float]) -> Whisker | None:
+    """Return the interval of a window on a scale; None without an answer."""
+    if figure is None or figure.nps is None or figure.low is None or figure.high is None:
+        return None
+    return whisker(figure.nps, figure.low, figure.high, axis)
+
+
+def score_values(visit: Visit, board: Board, choice: Chosen, notation: Notation) -> dict[str, Any]:
+    """Return what every page about scores has: the name of what is chosen, and the form to choose something else."""
+    words = SCORE_WORDS[visit.language]
+    return {
+        "choice": choice,
+        "score_words": words,
+        "notation": notation,
+        "name": notation.whole_name(choice.path),
+        "breadcrumbs": LAYOUT_WORDS[visit.language].breadcrumbs,
+        "steps": steps_to(visit, choice.path, "/", choice.query, notation),
+        "segment": choice.path if is_segment(choice.path) else "",
+        "suggested": suggested(visit, board, choice.path),
+        "surveys": survey_choices(visit, board, choice.path),
+        "windows": [(window, words.windows[window]) for window in WINDOW_ORDER],
+        "ranges": [(months, words.ranges[months]) for months in sorted(RANGES, key=int)],
+    }

@@ -7,47 +7,43 @@ from schemas.case import CaseState
 from schemas.scores import Scores, WindowScore
 from worker.board.board import Board
 from worker.board.cases import CaseQuery
-from worker.board.charts import Dot, Event, Whisker, place, sparkline, stacked, whisker
+from worker.board.charts import Dot, Event, Whisker, place, sparkline, stacked
 from worker.board.incidents import KnownIncident
 from worker.board.series import smoothed_line
 from worker.board.tree import counts_of, drag
 from worker.flow.cases.case import ENDED
 from worker.flow.timestamps import to_ms
-from worker.lineage import is_segment
+from worker.lineage import is_below, is_segment
 from worker.nps.smoothed import LONGEST
-from worker.nps.windows import DAY, PEOPLE_WINDOWS, WINDOWS
+from worker.nps.windows import DAY, PEOPLE_WINDOWS
 from worker.web.layout import address_of
 from worker.web.notation import Notation
 from worker.web.pages.choosing import (
-    RANGES,
+    WINDOW_ORDER,
     Chosen,
     alike,
     axis_of,
     chosen,
     figure_of,
-    segment_text,
-    steps_to,
-    suggested,
-    survey_choices,
+    score_values,
+    whisker_of,
 )
 from worker.web.pages.history import history, labelled
 from worker.web.pages.incident_line import incident_line
 from worker.web.view import NotFound, Table, View
 from worker.web.visit import Visit
-from worker.web.words.layout import LAYOUT_WORDS
 from worker.web.words.overview import OVERVIEW_WORDS
-from worker.web.words.scores import SCORE_WORDS
 
-#: The eleven scores: the windows in the order in which they are shown, and those in which each customer counts once.
-_SHOWN = ("30d", "7d", "24h", "90d", "365d", "last_100", "all")
+#: The windows in which each customer counts once, in the order in which they are shown.
 _SHOWN_BY_CUSTOMER = ("30d", "90d", "365d", "all")
-assert set(_SHOWN) == set(WINDOWS)
 assert set(_SHOWN_BY_CUSTOMER) == set(PEOPLE_WINDOWS)
 #: The number of segments that drag the score down.
 _DRAGS = 3
+#: The number of open incidents.
+_INCIDENTS = 5
 #: A drag of fewer points than this is not worth a line.
 _LEAST_DRAG = 0.05
-_CLASSES = ("promoters", "passives", "detractors")
+CLASSES = ("promoters", "passives", "detractors")
 
 
 class Score(NamedTuple):
@@ -79,11 +75,9 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
         return NotFound()
     scores = board.scores.get(choice.path)
     words, notation = OVERVIEW_WORDS[visit.language], Notation(visit.language, visit.readers)
-    values = _around(visit, board, choice, notation)
+    values = score_values(visit, board, choice, notation)
     if scores is None:
-        found = alike(visit, board, choice.path) if choice.path else []
-        addresses = [(notation.whole_name(each), address_of("/", choice.query, segment=each)) for each in found]
-        return View("unknown.html.j2", {**values, "alike": addresses}, status=404 if choice.path else 200)
+        return unknown(visit, board, choice, notation)
     figure = figure_of(scores, choice.window)
     incidents = _incidents(visit, board, choice)
     events = [_event(each, number) for number, each in enumerate(incidents, start=1)]
@@ -114,6 +108,9 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
             "value_ticks": labelled(shown.chart.values, notation, days=False),
             "day_ticks": labelled(shown.chart.days, notation, days=True),
             "incidents": [incident_line(each, visit, words, notation) for each in incidents],
+            "open_incidents": [
+                incident_line(each, visit, words, notation) for each in _open_incidents(visit, board, choice)
+            ],
             "drags": _drags(board, choice) if is_segment(choice.path) else [],
             "cases": board.cases.totals(open_cases, visit.now) if is_segment(choice.path) else None,
             "cases_address": address_of("/cases", {}, segment=choice.path),
@@ -126,13 +123,23 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
     )
 
 
+def unknown(visit: Visit, board: Board, choice: Chosen, notation: Notation) -> View:
+    """Return the page of a segment that has no scores, or of a board that has none yet."""
+    found = alike(visit, board, choice.path) if choice.path else []
+    values = {
+        **score_values(visit, board, choice, notation),
+        "alike": [(notation.whole_name(each), address_of("/", choice.query, segment=each)) for each in found],
+    }
+    return View("unknown.html.j2", values, status=404 if choice.path else 200)
+
+
 def scores_table(visit: Visit, board: Board) -> Table | NotFound:
     """Return the eleven scores as a table."""
     choice = chosen(visit)
     scores = None if choice is None else board.scores.get(choice.path)
     if scores is None:
         return NotFound()
-    head = ("segment", "window", "each_customer_once", "n", *_CLASSES, "nps", "low", "high")
+    head = ("segment", "window", "each_customer_once", "n", *CLASSES, "nps", "low", "high")
     return Table(
         "scores",
         head,
@@ -153,7 +160,7 @@ def history_table(visit: Visit, board: Board) -> Table | NotFound:
     notation = Notation(visit.language, visit.readers)
     life = None if scores.smoothed is None else scores.smoothed.half_life_days
     shown = history(board, choice, life, [], OVERVIEW_WORDS[visit.language], notation)
-    head = ("segment", "first_day", "last_day", "n", *_CLASSES, "nps", "low", "high")
+    head = ("segment", "first_day", "last_day", "n", *CLASSES, "nps", "low", "high")
     rows: list[tuple[str | int | float | None, ...]] = []
     for period, smooth in shown.entries:
         ends = period.ends or (None, None)
@@ -185,26 +192,9 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _around(visit: Visit, board: Board, choice: Chosen, notation: Notation) -> dict[str, object]:
-    """Return what the page of a segment has without any scores: its name and the form to choose another one."""
-    return {
-        "choice": choice,
-        "score_words": SCORE_WORDS[visit.language],
-        "notation": notation,
-        "name": notation.whole_name(choice.path),
-        "steps": steps_to(visit, choice.path, "/", choice.query, notation),
-        "breadcrumbs": LAYOUT_WORDS[visit.language].breadcrumbs,
-        "segment": segment_text(choice.path),
-        "suggested": suggested(visit, board, choice.path),
-        "surveys": survey_choices(visit, board, choice.path),
-        "windows": [(window, SCORE_WORDS[visit.language].windows[window]) for window in _SHOWN],
-        "ranges": [(months, SCORE_WORDS[visit.language].ranges[months]) for months in sorted(RANGES, key=int)],
-    }
-
-
 def _shares(figure: WindowScore, notation: Notation) -> list[tuple[str, str]]:
     """Return the classes of answers with their shares."""
-    counts = zip(_CLASSES, counts_of(figure), strict=True)
+    counts = zip(CLASSES, counts_of(figure), strict=True)
     return [(name, notation.percent(count / figure.n)) for name, count in counts]
 
 
@@ -212,7 +202,7 @@ def _eleven(scores: Scores) -> tuple[list[Score], tuple[float, float]]:
     """Return the eleven scores, and the ends of the scale of their intervals."""
     by_customer = scores.latest_per_customer or {}
     known: list[tuple[str, bool, WindowScore | None]] = [
-        *((window, False, scores.windows.get(window)) for window in _SHOWN),
+        *((window, False, scores.windows.get(window)) for window in WINDOW_ORDER),
         *((window, True, by_customer.get(window)) for window in _SHOWN_BY_CUSTOMER),
     ]
     figures = [figure for *_, figure in known if figure is not None and figure.n]
@@ -224,17 +214,16 @@ def _eleven(scores: Scores) -> tuple[list[Score], tuple[float, float]]:
     return rows, axis
 
 
-def whisker_of(figure: WindowScore | None, axis: tuple[float, float]) -> Whisker | None:
-    """Return the interval of a window on a scale; None without an answer."""
-    if figure is None or figure.nps is None or figure.low is None or figure.high is None:
-        return None
-    return whisker(figure.nps, figure.low, figure.high, axis)
-
-
 def _incidents(visit: Visit, board: Board, choice: Chosen) -> Sequence[KnownIncident]:
     """Return the incidents about what is chosen that the person may see, the oldest one first."""
     found = board.incidents.of_segment(choice.path, choice.first * DAY)
     return [each for each in found if all(map(visit.person.may_see, each.segments))]
+
+
+def _open_incidents(visit: Visit, board: Board, choice: Chosen) -> list[KnownIncident]:
+    """Return the latest open incidents about what is chosen, or about a segment below it."""
+    found = board.incidents.open(visit.person.segments)
+    return [each for each in found if any(is_below(path, choice.path) for path in each.segments)][:_INCIDENTS]
 
 
 def _event(incident: KnownIncident, number: int) -> Event:
