@@ -5,6 +5,7 @@ placed in it by per cent. The horizontal axis goes to the right, the vertical on
 """
 
 from collections.abc import Sequence
+from datetime import date
 from math import ceil, floor, log10
 from typing import NamedTuple
 
@@ -12,12 +13,15 @@ from worker.board.series import Period, Smooth
 
 #: The part of the frame in which lines are. Above it are the flags of incidents, below it the names of days, and on the
 #: left the names of values, which are written above the lines of the grid.
-LEFT, RIGHT, TOP, BOTTOM = 8.0, 98.5, 10.0, 88.0
+LEFT, RIGHT, TOP, BOTTOM = 8.0, 97.0, 10.0, 88.0
 #: The steps between ticks, times a power of ten.
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 #: The vertical axis spans this many points at least, so that chance does not look like drama.
 _LEAST_SPAN = 20.0
 _LOWEST, _HIGHEST = -100.0, 100.0
+#: At most so many days are named, of a time of at most so many days; of a longer one, the months are.
+_MOST_DAYS, _LONG = 8, 120
+_EPOCH = date(1970, 1, 1).toordinal()
 #: An NPS of fewer answers than this is drawn as uncertain.
 _FEW = 10
 
@@ -195,12 +199,23 @@ def place(value: float, axis: tuple[float, float]) -> float:
 
 
 def _days(across: Scale, first: int, last: int) -> list[Tick]:
-    """Return the days that are named: evenly spaced, the last day among them, every second one to spare."""
-    most = 8
-    step = max(1, ceil((last - first) / most))
-    count = (last - first) // step
-    named = [last - step * number for number in range(count, -1, -1)]
+    """Return the days that are named, every second one to spare.
+
+    In a long time, these are the first days of months. In a short one, they are evenly spaced, and the last day is
+    among them.
+    """
+    if is_long(first, last):
+        dates = (date.fromordinal(_EPOCH + day) for day in range(first, last + 1))
+        named = [each.toordinal() - _EPOCH for each in dates if each.day == 1]
+    else:
+        step = max(1, ceil((last - first) / _MOST_DAYS))
+        named = [last - step * number for number in range((last - first) // step, -1, -1)]
     return [Tick(across.at(day), day, bool((len(named) - 1 - place) % 2)) for place, day in enumerate(named)]
+
+
+def is_long(first: int, last: int) -> bool:
+    """Say whether months are named below a chart, and not days."""
+    return last - first > _LONG
 
 
 def _path(points: Sequence[tuple[float, float]], *, closed: bool = False) -> str:

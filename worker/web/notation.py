@@ -1,7 +1,7 @@
 """How numbers, dates and ages are written for a visit: in its language and its time zone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from worker.flow.timestamps import from_ms
@@ -15,7 +15,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 _EPOCH = date(1970, 1, 1)
-_NUMERALS: Mapping[Language, Numerals] = {"fr": NUMERALS_FR, "en": NUMERALS_EN}
+#: Unlike a mail as plain text, a page has the minus sign in both languages: it is as wide as the plus sign.
+_NUMERALS: Mapping[Language, Numerals] = {"fr": NUMERALS_FR, "en": replace(NUMERALS_EN, minus=NUMERALS_FR.minus)}
 # fmt: off
 _SHORT_MONTHS: Mapping[Language, tuple[str, ...]] = {
     "fr": ("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."),
@@ -78,14 +79,20 @@ class Notation:
         number = "1er" if self.language == "fr" and found.day == 1 else str(found.day)
         return f"{number}{NBSP}{_MONTHS[self.language][found.month - 1]} {found.year}"
 
-    def from_to(self, first: int, last: int) -> str:
-        """Return a time within a sentence, such as 'from 3 Nov to 9 Nov'. The days are counted since 1970."""
-        return _FROM_DAY_TO_DAY[self.language].format(first=self.short_day(first), last=self.short_day(last))
+    def from_to(self, first: int, last: int, today: int) -> str:
+        """Return a time within a sentence, such as 'from 3 Nov to 9 Nov', with the year if it is another one than now.
+
+        The days are counted since 1970.
+        """
+        text = _FROM_DAY_TO_DAY[self.language].format(first=self.short_day(first), last=self.short_day(last))
+        year = date_of(last).year
+        return text if year == date_of(today).year else f"{text} {year}"
 
     def short_day(self, day: int) -> str:
         """Return a day without its year, such as '3 Nov'. `day`: counted since 1970."""
         found = date_of(day)
-        return f"{found.day}{NBSP}{_SHORT_MONTHS[self.language][found.month - 1]}"
+        number = "1er" if self.language == "fr" and found.day == 1 else str(found.day)
+        return f"{number}{NBSP}{_SHORT_MONTHS[self.language][found.month - 1]}"
 
     def iso(self, day: int) -> str:
         """Return a day as tables for programs have it, such as '2026-11-03'. `day`: counted since 1970."""
@@ -112,6 +119,11 @@ class Notation:
         if survey_of(path) is not None or source_of(path) is not None or not path:
             return self.name(path)
         return " › ".join(path.split(SEPARATOR))
+
+
+def capital(text: str) -> str:
+    """Return a sentence that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def date_of(day: int) -> date:

@@ -13,9 +13,9 @@ from worker.nps.interval import difference
 from worker.nps.smoothed import LONGEST
 from worker.nps.windows import Classes
 from worker.web.layout import address_of
-from worker.web.notation import Notation
+from worker.web.notation import Notation, capital
 from worker.web.pages.choosing import ROWS, Chosen, axis_of, chosen, home, score_values, suggested, whisker_of
-from worker.web.pages.history import labelled
+from worker.web.pages.history import day_ticks, value_ticks
 from worker.web.pages.overview import CLASSES, cells
 from worker.web.pages.tree import views
 from worker.web.view import NotFound, Table, View
@@ -52,7 +52,7 @@ def compare(visit: Visit, board: Board) -> View | NotFound:
             "sides": _shown((one, other), board, choice, notation),
             "sentence": _sentence(one, other, choice, words, SCORE_WORDS[visit.language].within),
             "rest_of": ""
-            if other.without is None
+            if other.without is None or not other.path
             else words.rest_of.format(inner=one.name, outer=notation.name(other.path)),
             "a": visit.query.get("a", one.path),
             "b": visit.query.get("b", ""),
@@ -79,6 +79,7 @@ class _Shown:
     """A side as the page shows it."""
 
     side: Side
+    title: str
     address: str
     shares: list[tuple[str, str]]
     bars: list[tuple[float, float]]
@@ -112,8 +113,10 @@ def _sides(visit: Visit, board: Board) -> tuple[Chosen, Side, Side] | None:
         others = _minus(others, own)
         without, name = first, words.rest.format(name=name)
     elif not second:  # a survey, and all answers
-        others, without, name = _minus(others, own), first, words.rest.format(name=name)
+        others, without = _minus(others, own), first
     one = Side(first, None, notation.name(first), own, _figure(own))
+    if without is not None and not second:
+        name = words.others
     return choice._replace(path=first), one, Side(second, without, name, others, _figure(others))
 
 
@@ -133,15 +136,13 @@ def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: 
     if one.figure is None or other.figure is None or one.figure.nps is None or other.figure.nps is None:
         return words.too_few.format(window=within[choice.window])
     low, high = difference(one.counts, other.counts)
-    better, worse = one, other
-    if high < 0:
-        low, high, better, worse = -high, -low, other, one
-    if low <= 0:
-        return words.unclear.format(first=one.name, second=other.name, low=round(-low), high=round(high))
-    points = abs(one.figure.nps - other.figure.nps)
-    return words.better.format(
-        better=better.name, worse=worse.name, points=round(points), low=round(low), high=round(high)
-    )
+    names = {"first": one.name, "second": other.name}
+    if low <= 0 <= high:
+        return words.unclear.format(low=round(-low), high=round(high), **names)
+    near, far = sorted((abs(low), abs(high)))
+    points = round(abs(one.figure.nps - other.figure.nps))
+    text = words.better if low > 0 else words.worse
+    return capital(text.format(points=points, low=round(near), high=round(far), **names))
 
 
 def _shown(sides: Sequence[Side], board: Board, choice: Chosen, notation: Notation) -> list[_Shown]:
@@ -156,14 +157,15 @@ def _shown(sides: Sequence[Side], board: Board, choice: Chosen, notation: Notati
         found.append(
             _Shown(
                 side,
+                capital(side.name),
                 address_of("/", choice.query, segment=side.path),
                 [(name, notation.percent(count / max(1, sum(side.counts)))) for name, count in shares],
                 stacked(side.counts),
                 whisker_of(side.figure, axis),
                 place(0.0, axis),
                 chart,
-                labelled(chart.values, notation, days=False),
-                labelled(chart.days, notation, days=True),
+                value_ticks(chart, notation),
+                day_ticks(chart, choice, notation),
             )
         )
     return found

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from worker.board.board import Board
-from worker.board.charts import Event, LineChart, Tick, line_chart
+from worker.board.charts import Event, LineChart, is_long, line_chart
 from worker.board.series import Day, Period, Smooth, by_days, by_weeks, smoothed_line, total
 from worker.nps.interval import difference
 from worker.nps.smoothed import LONGEST
-from worker.web.notation import Notation
+from worker.web.notation import Notation, date_of
 from worker.web.pages.choosing import RANGES, Chosen
 from worker.web.words.overview import OverviewWords
 
 #: The ranges whose single days are shown; in longer ones, single weeks are.
 _BY_DAY = frozenset({"1"})
+#: In long ranges, the smoothed line has a point for every so many days.
+_EVERY = {"12": 3}
 #: How long the beginning and the end of a range are, which are compared in words, in days; and fewer in short ranges.
 _COMPARED, _OF_A_RANGE = 30, 3
 #: With fewer answers than this at the beginning or at the end, they are not compared.
@@ -50,8 +52,9 @@ def history(
     newest = max((day for day, *_ in days), default=choice.last)
     line = smoothed_line(days, life or LONGEST, choice.first, min(choice.last, newest), 1)
     ends = {each.day: each for each in line}
+    drawn = line[:: -_EVERY.get(choice.months, 1)][::-1]
     return History(
-        line_chart(periods, line, events, choice.first, choice.last),
+        line_chart(periods, drawn, events, choice.first, choice.last),
         [Entry(each, ends.get(min(each.last, newest))) for each in periods],
         sentence(days, choice, words, notation),
         daily,
@@ -77,13 +80,18 @@ def sentence(days: Sequence[Day], choice: Chosen, words: OverviewWords, notation
         after=notation.points(after.nps),
         half_after=notation.half(*after.ends or (0, 0)),
         days=length,
-        **{"from": notation.from_to(before.first, before.last)},
+        **{"from": notation.from_to(before.first, before.last, choice.last)},
     )
 
 
-def labelled(ticks: list[Tick], notation: Notation, *, days: bool) -> list[tuple[float, str, bool]]:
-    """Return ticks with their texts. `days`: whether their values are days, and not points."""
-    return [
-        (tick.at, notation.short_day(round(tick.value)) if days else notation.points(tick.value), tick.spare)
-        for tick in ticks
-    ]
+def value_ticks(chart: LineChart, notation: Notation) -> list[tuple[float, str, bool]]:
+    """Return the ticks of the vertical axis with their texts."""
+    return [(tick.at, notation.points(tick.value), tick.spare) for tick in chart.values]
+
+
+def day_ticks(chart: LineChart, choice: Chosen, notation: Notation) -> list[tuple[float, str, bool]]:
+    """Return the ticks of the horizontal axis with their texts: days, or the months that begin on these days."""
+    months = is_long(choice.first, choice.last)
+    days = [round(tick.value) for tick in chart.days]
+    texts = [notation.short_month(date_of(day).month) if months else notation.short_day(day) for day in days]
+    return [(tick.at, text, tick.spare) for tick, text in zip(chart.days, texts, strict=True)]

@@ -28,7 +28,7 @@ from worker.web.pages.choosing import (
     score_values,
     whisker_of,
 )
-from worker.web.pages.history import history, labelled
+from worker.web.pages.history import day_ticks, history, value_ticks
 from worker.web.pages.incident_line import incident_line
 from worker.web.view import NotFound, Table, View
 from worker.web.visit import Visit
@@ -105,12 +105,13 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
             "shares": [] if figure is None else _shares(figure, notation),
             "bars": [] if figure is None else stacked(counts_of(figure)),
             "history": shown,
-            "value_ticks": labelled(shown.chart.values, notation, days=False),
-            "day_ticks": labelled(shown.chart.days, notation, days=True),
+            "value_ticks": value_ticks(shown.chart, notation),
+            "day_ticks": day_ticks(shown.chart, choice, notation),
             "incidents": [incident_line(each, visit, words, notation) for each in incidents],
             "open_incidents": [
                 incident_line(each, visit, words, notation) for each in _open_incidents(visit, board, choice)
             ],
+            "has_children": bool(board.scores.children(choice.path)),
             "drags": _drags(board, choice) if is_segment(choice.path) else [],
             "cases": board.cases.totals(open_cases, visit.now) if is_segment(choice.path) else None,
             "cases_address": address_of("/cases", {}, segment=choice.path),

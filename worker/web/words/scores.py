@@ -36,6 +36,7 @@ class ScoreWords:
     whisker: str  # {nps} {interval}
     nps: str
     interval: str
+    dotted: str  # {nps}: what the dotted line beside intervals stands for
     n: str
     trend: str
     unknown: str  # {name}
@@ -93,6 +94,7 @@ _ENGLISH = ScoreWords(
     whisker="NPS {nps}, with 95% certainty {interval}",
     nps="NPS",
     interval="95% interval",
+    dotted="dotted line: {nps}",
     n="Answers",
     trend="Trend",
     unknown="No answers are known for “{name}”",
@@ -150,6 +152,7 @@ _FRENCH = ScoreWords(
     whisker=french("NPS de {nps} ; avec une certitude de 95 %, {interval}"),
     nps="NPS",
     interval=french("Intervalle à 95 %"),
+    dotted=french("en pointillé : {nps}"),
     n="Réponses",
     trend="Tendance",
     unknown=french("Aucune réponse n’est connue pour « {name} »"),

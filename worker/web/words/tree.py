@@ -36,8 +36,10 @@ class TreeWords:
     no_children: str
     unanswered: tuple[str, str]  # segments without answers: one, and {n}; {window}
     rest: str  # {name}, the other answers of a segment
+    others: str  # the other answers of the root segment
     rest_of: str  # {inner} {outer}: why a segment is compared with the rest of another one
-    better: str  # {better} {worse} {points} {low} {high}
+    better: str  # {first} {second} {points} {low} {high}
+    worse: str
     unclear: str  # {first} {second} {low} {high}
     overlap: str
     too_few: str
@@ -50,6 +52,7 @@ class TreeWords:
     mix: str  # {points} {interval}
     moved: str  # {name} {before} {after}
     months: str
+    so_far: str  # below the month that is not over
     heat_title: str  # {name}
     heat_hint: str  # {name} {nps}
     few: str
@@ -84,8 +87,10 @@ _ENGLISH = TreeWords(
     no_children="No segment below has answers {window}.",
     unanswered=("1 segment has no answers {window}.", "{n} segments have no answers {window}."),
     rest="the rest of {name}",
+    others="all the others",
     rest_of="{inner} is a part of {outer}, so it is compared with the other answers of {outer}.",
-    better="{better} is better than {worse} by {points} points, between {low} and {high}: that is not chance.",
+    better="{first} is better than {second} by {points} points, between {low} and {high}: that is not chance.",
+    worse="{first} is worse than {second} by {points} points, between {low} and {high}: that is not chance.",
     unclear=(
         "It cannot be said which is better: the difference lies between {low} points in favour of {second} and {high} "
         "points in favour of {first}. That can be chance."
@@ -100,8 +105,11 @@ _ENGLISH = TreeWords(
     mix="{points} points because the answers come from other segments than before ({interval}).",
     moved="Most of that is due to {name}, whose share of the answers went from {before} to {after}.",
     months="Months",
+    so_far="so far",
     heat_title="{name}, month by month",
-    heat_hint="Each number is the NPS of a month. The colour compares it with {nps}, the NPS of {name} in this time.",
+    heat_hint=(
+        "Each number is the NPS of a month. The colour compares it with {nps}, the NPS of all these months ({name})."
+    ),
     few="fewer than 10 answers, in italics and brackets",
     legend={
         "low-3": "30 points or more below",
@@ -123,7 +131,7 @@ _FRENCH = TreeWords(
     by_survey="Enquêtes",
     heat="Par mois",
     whole=french("Synthèse : {name}"),
-    below=french("Les périmètres de : {name}"),
+    below="Périmètres de {name}",
     order="Le périmètre qui tire le plus le NPS vers le bas est le premier.",
     segment="Périmètre",
     effect="Effet sur le NPS au-dessus",
@@ -142,9 +150,13 @@ _FRENCH = TreeWords(
     no_children="Aucun périmètre au-dessous n’a de réponse {window}.",
     unanswered=("1 périmètre n’a pas de réponse {window}.", "{n} périmètres n’ont pas de réponse {window}."),
     rest=french("le reste de « {name} »"),
+    others="tous les autres",
     rest_of=french("{inner} fait partie de {outer} : sa comparaison se fait avec les autres réponses de {outer}."),
     better=french(
-        "{better} a un meilleur NPS que {worse}, de {points} points, entre {low} et {high} : ce n’est pas un hasard."
+        "{first} est au-dessus de {second}, de {points} points, entre {low} et {high} : ce n’est pas un hasard."
+    ),
+    worse=french(
+        "{first} est au-dessous de {second}, de {points} points, entre {low} et {high} : ce n’est pas un hasard."
     ),
     unclear=french(
         "On ne peut pas dire lequel est le meilleur : l’écart est entre {low} points en faveur de {second} et {high} "
@@ -166,9 +178,10 @@ _FRENCH = TreeWords(
     mix="{points} points parce que les réponses viennent d’autres périmètres qu’avant ({interval}).",
     moved="C’est surtout dû à {name}, dont la part des réponses est passée de {before} à {after}.",
     months="Mois",
+    so_far="en cours",
     heat_title=french("{name}, mois par mois"),
     heat_hint=french(
-        "Chaque nombre est le NPS d’un mois. La couleur le compare à {nps}, le NPS de cette période pour : {name}."
+        "Chaque nombre est le NPS d’un mois. La couleur le compare à {nps}, le NPS de tous ces mois ({name})."
     ),
     few="moins de 10 réponses, en italique et entre parenthèses",
     legend={
