@@ -85,15 +85,21 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         Grant("topic", _named(settings, [events.ALERT_COMMANDS]), ("Describe", "Write")),
         Grant("topic", _named(settings, [events.ALERT_COMMAND_RESULTS]), ("Describe", "Read")),
     ]
+    silencing = [
+        Grant("topic", _named(settings, [events.SILENCE_COMMANDS]), ("Describe", "Write")),
+        Grant("topic", _named(settings, [events.SILENCE_COMMAND_RESULTS, events.SILENCES]), ("Describe", "Read")),
+    ]
     if role == "commander":
-        silencing = [
-            Grant("topic", _named(settings, [events.SILENCE_COMMANDS]), ("Describe", "Write")),
-            Grant("topic", _named(settings, [events.SILENCE_COMMAND_RESULTS, events.SILENCES]), ("Describe", "Read")),
-        ]
         return [*commanding, *silencing]
-    if role == "web":  # it also follows the cases; it creates no topics, and is no consumer group
+    if role == "web":  # it creates no topics, and is no consumer group
         cases = topics.changelog_name(settings.kafka.group, "process", topics.CASES)
-        return [*commanding, Grant("topic", [cases], ("Describe", "Read"))]
+        return [
+            *commanding,
+            *silencing,
+            Grant("topic", [cases], ("Describe", "Read")),
+            Grant("topic", _named(settings, [events.AUDIT]), ("Describe", "Read", "Write")),
+            Grant("topic", _named(settings, [events.RESPONSES]), ("Describe", "Write")),  # corrected dead letters
+        ]
     roles = roles_of(role)
     reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_own(settings, one))}
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_own(settings, one))}

@@ -1,9 +1,13 @@
 """The board: how old its data is, and what has changed."""
 
 import pytest
+from board.records import alert, incident
+from board.test_cases import case, row
 from scores.trees import scored
 
 from worker.board.board import Board
+from worker.board.newest import Bounds
+from worker.flow.policy import CasePolicy
 
 
 def test_data_is_as_old_as_what_was_known_first() -> None:
@@ -25,3 +29,11 @@ def test_a_version_grows_with_the_data_of_its_kind() -> None:
     assert after[1] == before[1]
     with pytest.raises(KeyError):
         board.version("other")
+
+
+def test_the_segment_of_an_alert_is_known_from_its_case_its_steps_or_its_incident() -> None:
+    board = Board.bounded(Bounds(10), CasePolicy())
+    board.cases.take(b"c-1", row(case("a-1", segment="fr")))
+    board.alerts.take(alert(alert_id="a-2", segment="de"))
+    board.incidents.take(incident(alert_id="a-3", segment="it"))
+    assert [board.segment_of(alert_id) for alert_id in ("a-1", "a-2", "a-3", "a-4")] == ["fr", "de", "it", None]

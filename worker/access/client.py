@@ -54,8 +54,8 @@ def is_own(headers: Mapping[str, str], origin: str) -> bool:
     """Say whether a page of this site has sent a form. `headers`: those of the request; `origin`: that of the site.
 
     Browsers say it by Sec-Fetch-Site; older ones by Origin. Programs that are no browsers say neither, and nobody can
-    make them send a form against their will. Since the pages let browsers send no referrer, the Origin of their forms is
-    'null' in new browsers.
+    make them send a form against their will. Since the pages let browsers send no referrer, new browsers write 'null'
+    as the Origin of their forms.
     """
     site, sent = headers.get("Sec-Fetch-Site"), headers.get("Origin")
     if site is not None:

@@ -24,7 +24,7 @@ _HOUR = 3_600_000
 _SALT = "detractor-worker.session"
 
 #: How somebody has logged in.
-PASSWORD, OIDC = "password", "oidc"  # noqa: S105 - no password
+PASSWORD, OIDC = "password", "oidc"
 
 
 class Session(NamedTuple):

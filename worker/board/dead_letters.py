@@ -71,8 +71,8 @@ class DeadLetters:
             read.partition,
             read.offset,
             to_ms(read.timestamp),
-            None if read.key is None else b64decode(read.key),
-            None if read.payload is None else b64decode(read.payload),
+            None if read.key is None else b64decode(read.key, validate=True),
+            None if read.payload is None else b64decode(read.payload, validate=True),
             read.payload_bytes,
             read.truncated,
         )

@@ -19,8 +19,8 @@ _LONGEST_URL = 500
 _SHORTEST_KEY = 32
 _NO_KEYS = "needs keys, which sign the links: set NPS_WEB__KEYS or NPS_WEB__KEYS_FILE, as docs/links.md says"
 _AUTH_NEEDS = (
-    "web.auth needs keys, which sign the sessions, and base_url, the address at which people reach the page, without a "
-    "path: docs/page.md says how to set them"
+    "web.auth needs keys, which sign the sessions, and base_url, the address at which people reach the page, without "
+    "a path: docs/page.md says how to set them"
 )
 
 
@@ -41,9 +41,9 @@ class WebSettings(SecretSection):
     keys: list[SecretStr] = Field(
         default=[],
         max_length=8,
-        description="The secret keys of the links and of sessions, at least 32 characters each. The first one signs, and "
-        "all of them are accepted. The roles notify and web need the same keys. Set them in the environment, or name "
-        "their file in keys_file.",
+        description="The secret keys of the links and of sessions, at least 32 characters each. The first one signs, "
+        "and all of them are accepted. The roles notify and web need the same keys. Set them in the environment, or "
+        "name their file in keys_file.",
     )
     keys_file: Path | None = secret_file("the keys, one a line")
     link_days: int = Field(
@@ -51,6 +51,19 @@ class WebSettings(SecretSection):
         ge=1,
         le=365,
         description="Days after the alert's step for which a link in a mail can be used.",
+    )
+    latest_records: int = Field(
+        default=20_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Number of the newest records that the page keeps in memory of each of these: decisions, steps of "
+        "alerts and cases, recoveries, deliveries. Of dead letters it reads a tenth.",
+    )
+    latest_megabytes: int = Field(
+        default=32,
+        ge=1,
+        le=10_000,
+        description="Largest size in megabytes of the records that it keeps of each of these.",
     )
     host: str = Field(
         default="127.0.0.1",
@@ -150,8 +163,8 @@ class WebSettings(SecretSection):
         if self.serves_page or self.keys:
             return None
         return (
-            f"web.host: {self.host} is not an address of this machine alone, so the page needs a login: set web.auth, as "
-            "docs/page.md says, or set web.host to 127.0.0.1"
+            f"web.host: {self.host} is not an address of this machine alone, so the page needs a login: set web.auth, "
+            "as docs/page.md says, or set web.host to 127.0.0.1"
         )
 
     @property

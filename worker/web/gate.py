@@ -28,7 +28,7 @@ class Given:
 class Gate(Protocol):
     """Gives commands, and writes down on `nps.audit` who has given them. No method raises an error of Kafka.
 
-    The gate itself adds to a command who gives it, when, and how: `command_id` (if there is none), `actor`, `at`, `via`.
+    The gate itself adds to a command who gives it, when and how: `command_id` (if there is none), `actor`, `at`, `via`.
     """
 
     async def on_case(self, visit: Visit, command: dict[str, Any]) -> Given:

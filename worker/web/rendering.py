@@ -24,7 +24,7 @@ class Rendering:
     """Makes pages."""
 
     def __init__(self, assets: Assets, folder: Path = _FOLDER) -> None:
-        self._templates = Environment(
+        self.templates = Environment(
             loader=FileSystemLoader(folder),
             autoescape=True,
             undefined=StrictUndefined,
@@ -32,11 +32,11 @@ class Rendering:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.globals["asset"] = assets.address
+        self.templates.globals["asset"] = assets.address
 
     def html(self, view: View, visit: Visit, fresh: Freshness, live: str = "") -> str:
         """Return a page as HTML. `fresh`: how old the data is; `live`: where an open page gets its updates."""
-        return self._templates.get_template(view.template).render(
+        return self.templates.get_template(view.template).render(
             **view.values,
             visit=visit,
             layout=layout(visit, fresh),

@@ -123,16 +123,21 @@ class Site:
         self._waiting = asyncio.Semaphore(_MOST_WAITING)
 
     def application(self) -> web.Application:
-        """Return what serves the pages."""
-        application = web.Application(middlewares=[self._answered], client_max_size=LARGEST_BODY)
-        application.router.add_get("/healthz", self._health)
-        for action in ACTIONS:
-            path = f"/{action.value}/{{token}}"
-            application.router.add_get(path, partial(self._show, action))
-            application.router.add_post(path, partial(self._act, action))
+        """Return what serves the pages, where there is nothing else."""
+        application = web.Application(middlewares=[web.middleware(self._answered)], client_max_size=LARGEST_BODY)
+        application.router.add_get("/healthz", self.health)
+        application.add_routes(self.routes())
         return application
 
-    @web.middleware
+    def routes(self) -> list[web.RouteDef]:
+        """Return the addresses of links."""
+        found = []
+        for action in ACTIONS:
+            path, show, act = f"/{action.value}/{{token}}", partial(self._show, action), partial(self._act, action)
+            found += [web.get(path, partial(self._answered, handler=show))]
+            found += [web.post(path, partial(self._answered, handler=act))]
+        return found
+
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request. No request can stop the worker: a bug is an error in the log, without its text."""
         try:
@@ -150,10 +155,16 @@ class Site:
         response.force_close()
         return response
 
-    async def _health(self, _: web.Request) -> web.StreamResponse:
+    async def health(self, _: web.Request) -> web.StreamResponse:
         """Say whether pages can be served."""
         ready = self._needs.cases.ready
         return web.Response(text="ready\n" if ready else "starting\n", status=200 if ready else 503)
+
+    async def not_found(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of an address that leads nowhere."""
+        response = _html(self._pages(request).not_found(), 404)
+        response.force_close()
+        return response
 
     async def _show(self, action: CommandAction, request: web.Request) -> web.StreamResponse:
         """Answer GET and HEAD: the page with the form, or the one that says why there is none."""
