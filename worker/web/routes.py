@@ -11,6 +11,7 @@ from typing import Literal, cast
 from worker.access.person import Permission
 from worker.board.board import Board
 from worker.web.gate import Gate
+from worker.web.pages import compare, heat, overview, tree
 from worker.web.view import NotFound, SeeOther, Shown, View
 from worker.web.visit import Visit
 
@@ -51,4 +52,17 @@ class Route:
         return cast(Act, self.handler)
 
 
-ROUTES: tuple[Route, ...] = ()
+#: The stores that the pages of scores show.
+_SCORES = frozenset({"scores", "history"})
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", Permission.VIEW, overview.overview, _SCORES | {"cases", "incidents"}),
+    Route("GET", "/scores.csv", Permission.VIEW, overview.scores_table),
+    Route("GET", "/history.csv", Permission.VIEW, overview.history_table),
+    Route("GET", "/tree", Permission.VIEW, tree.tree, _SCORES),
+    Route("GET", "/tree.csv", Permission.VIEW, tree.tree_table),
+    Route("GET", "/compare", Permission.VIEW, compare.compare, _SCORES),
+    Route("GET", "/compare.csv", Permission.VIEW, compare.compare_table),
+    Route("GET", "/heat", Permission.VIEW, heat.heat, _SCORES),
+    Route("GET", "/heat.csv", Permission.VIEW, heat.heat_table),
+)
