@@ -135,10 +135,16 @@ def scores(path: str, days: Days, spans: Spans) -> Scores:
     )
 
 
-def visit(path: str = "/", language: Language = "en", segments: tuple[str, ...] = ("",), **query: str) -> Visit:
+def visit(
+    path: str = "/",
+    language: Language = "en",
+    segments: tuple[str, ...] = ("",),
+    asked: Mapping[str, str] | None = None,
+    **query: str,
+) -> Visit:
     """Return a visit of somebody who may see some segments."""
     person = Person("Ann", Permission.ADMIN, segments)
-    return Visit(person, language, Readers(language, UTC, language), NOW, path, query)
+    return Visit(person, language, Readers(language, UTC, language), NOW, path, {**(asked or {}), **query})
 
 
 def _window(days: Days, length: int, share: float = 1.0) -> WindowScore:

@@ -80,13 +80,13 @@ class Notation:
         return f"{number}{NBSP}{_MONTHS[self.language][found.month - 1]} {found.year}"
 
     def from_to(self, first: int, last: int, today: int) -> str:
-        """Return a time within a sentence, such as 'from 3 Nov to 9 Nov', with the year if it is another one than now.
+        """Return a time within a sentence, such as 'from 3 Nov to 9 Nov', with the year if it did not begin this year.
 
         The days are counted since 1970.
         """
-        text = _FROM_DAY_TO_DAY[self.language].format(first=self.short_day(first), last=self.short_day(last))
-        year = date_of(last).year
-        return text if year == date_of(today).year else f"{text} {year}"
+        year = date_of(first).year
+        begin = self.short_day(first) if year == date_of(today).year else f"{self.short_day(first)} {year}"
+        return _FROM_DAY_TO_DAY[self.language].format(first=begin, last=self.short_day(last))
 
     def short_day(self, day: int) -> str:
         """Return a day without its year, such as '3 Nov'. `day`: counted since 1970."""

@@ -170,6 +170,7 @@ def score_values(visit: Visit, board: Board, choice: Chosen, notation: Notation)
         "name": notation.whole_name(choice.path),
         "breadcrumbs": LAYOUT_WORDS[visit.language].breadcrumbs,
         "steps": steps_to(visit, choice.path, "/", choice.query, notation),
+        "first_name": notation.name(home(visit)),
         "segment": choice.path if is_segment(choice.path) else "",
         "suggested": suggested(visit, board, choice.path),
         "surveys": survey_choices(visit, board, choice.path),

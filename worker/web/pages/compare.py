@@ -38,36 +38,43 @@ class Side:
 
 def compare(visit: Visit, board: Board) -> View | NotFound:
     """Return two segments beside each other. The second one is the rest of the parent if there is no `b`."""
-    found = _sides(visit, board)
-    if found is None:
+    choice, pair = chosen(visit), _pair(visit, board)
+    if choice is None or not all(map(visit.person.may_see, pair)):
         return NotFound()
-    choice, one, other = found
     notation, words = Notation(visit.language, visit.readers), TREE_WORDS[visit.language]
-    return View(
-        "compare.html.j2",
-        {
-            **score_values(visit, board, choice, notation),
-            "words": words,
-            "views": views(choice, words, "compare", visit),
-            "sides": _shown((one, other), board, choice, notation),
-            "sentence": _sentence(one, other, choice, words, SCORE_WORDS[visit.language].within),
-            "rest_of": ""
-            if other.without is None or not other.path
-            else words.rest_of.format(inner=one.name, outer=notation.name(other.path)),
-            "a": visit.query.get("a", one.path),
-            "b": visit.query.get("b", ""),
-            "suggested": _suggested(visit, board, one.path),
-            "csv": address_of("/compare.csv", visit.query),
-        },
-    )
+    score_words = SCORE_WORDS[visit.language]
+    sides = _sides(visit, board, choice, pair)
+    missing = [path for path in pair if board.scores.get(path) is None]
+    values = {
+        **score_values(visit, board, choice, notation),
+        "words": words,
+        "views": views(choice._replace(path=pair[0]), words, "compare", visit),
+        "a": visit.query.get("a") or pair[0],
+        "b": visit.query.get("b", ""),
+        "suggested": _suggested(visit, board, pair[0]),
+        "csv": address_of("/compare.csv", visit.query),
+        "sides": [],
+        "rest_of": "",
+        "sentence": score_words.unknown.format(name=missing[0]) if missing else words.choose,
+    }
+    if sides is None:
+        return View("compare.html.j2", values, status=404 if missing else 200)
+    one, other = sides
+    values["sides"] = _shown(sides, board, choice, notation)
+    values["sentence"] = _sentence(one, other, choice, words, score_words.within)
+    if other.without is not None and other.path:
+        values["rest_of"] = words.rest_of.format(inner=one.name, outer=notation.name(other.path))
+    return View("compare.html.j2", values)
 
 
 def compare_table(visit: Visit, board: Board) -> Table | NotFound:
     """Return two segments as a table."""
-    found = _sides(visit, board)
-    if found is None:
+    choice, pair = chosen(visit), _pair(visit, board)
+    if choice is None or not all(map(visit.person.may_see, pair)):
         return NotFound()
-    choice, *sides = found
+    sides = _sides(visit, board, choice, pair)
+    if sides is None:
+        return NotFound()
     head = ("segment", "without", "window", "n", *CLASSES, "nps", "low", "high")
     return Table(
         "compare", head, [(side.path, side.without or "", choice.window, *cells(side.figure)) for side in sides]
@@ -90,34 +97,37 @@ class _Shown:
     days: list[tuple[float, str, bool]]
 
 
-def _sides(visit: Visit, board: Board) -> tuple[Chosen, Side, Side] | None:
-    """Return what is compared; None if the person may not see one of the two, or if one is not known."""
-    choice = chosen(visit)
-    first = canonical_path(visit.query.get("a") or home(visit))
-    children = board.scores.children(first)
-    if "a" not in visit.query and children:
-        first = children[0]
-    above = parent_of(first)
-    second = canonical_path(visit.query["b"]) if visit.query.get("b") else above
-    if choice is None or second is None:
-        return None
+def _pair(visit: Visit, board: Board) -> list[str]:
+    """Return the paths of the two, of which one may not be known; only one if there is nothing to compare it with.
+
+    If one is above the other, it is the second. Without a choice, the first one is a segment below the first that the
+    person sees, and the second one is what is above it.
+    """
+    first = canonical_path(visit.query.get("a", ""))
+    if not first:
+        first = next(iter(board.scores.children(home(visit))), home(visit))
+    second = canonical_path(visit.query["b"]) if visit.query.get("b") else parent_of(first)
+    if second is None or (not visit.query.get("b") and not visit.person.may_see(second)):
+        return [first]
     if is_segment(first) and is_segment(second) and is_below(second, first):
         first, second = second, first
-    if not all(visit.person.may_see(path) and board.scores.get(path) is not None for path in (first, second)):
+    return [first, second]
+
+
+def _sides(visit: Visit, board: Board, choice: Chosen, pair: Sequence[str]) -> tuple[Side, Side] | None:
+    """Return what is compared; None if one of the two is missing or not known."""
+    if len(pair) < 2 or any(board.scores.get(path) is None for path in pair):
         return None
+    first, second = pair
     notation, words = Notation(visit.language, visit.readers), TREE_WORDS[visit.language]
-    own, others = (board.scores.counts(path, choice.window) for path in (first, second))
-    without = None
-    name = notation.name(second)
-    if is_segment(first) == is_segment(second) and is_below(first, second):
-        others = _minus(others, own)
-        without, name = first, words.rest.format(name=name)
-    elif not second:  # a survey, and all answers
-        others, without = _minus(others, own), first
+    own, others = (board.scores.counts(path, choice.window) for path in pair)
     one = Side(first, None, notation.name(first), own, _figure(own))
-    if without is not None and not second:
-        name = words.others
-    return choice._replace(path=first), one, Side(second, without, name, others, _figure(others))
+    # The root has the answers of every survey, and so of each segment those of the segments below it.
+    if second and not (is_segment(first) and is_segment(second) and is_below(first, second)):
+        return one, Side(second, None, notation.name(second), others, _figure(others))
+    others = _minus(others, own)
+    name = words.rest.format(name=notation.name(second)) if second else words.others
+    return one, Side(second, first, name, others, _figure(others))
 
 
 def _figure(counts: Classes) -> WindowScore | None:

@@ -30,6 +30,7 @@ class TreeWords:
     compare: str  # a link, in a row
     compare_title: str
     compare_hint: str
+    choose: str
     first: str
     second: str
     compare_button: str
@@ -81,6 +82,7 @@ _ENGLISH = TreeWords(
     compare="Compare",
     compare_title="Compare two segments",
     compare_hint="Without a second one, a segment is compared with the rest of the segment above it.",
+    choose="Choose two segments",
     first="First segment",
     second="Second segment",
     compare_button="Compare",
@@ -144,6 +146,7 @@ _FRENCH = TreeWords(
     compare="Comparer",
     compare_title="Comparer deux périmètres",
     compare_hint="Sans second périmètre, le premier est comparé au reste du périmètre au-dessus.",
+    choose="Choisissez deux périmètres",
     first="Premier périmètre",
     second="Second périmètre",
     compare_button="Comparer",
