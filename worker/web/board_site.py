@@ -29,7 +29,7 @@ from worker.web.assets import Assets
 from worker.web.auditing import Audit, Entry
 from worker.web.cookies import Cookies
 from worker.web.csv_file import csv_of
-from worker.web.entrance import BROWSER, Entrance, Visitor
+from worker.web.entrance import BROWSER, NO_LOGIN, Entrance, Visitor
 from worker.web.forms import Unacceptable, form_of
 from worker.web.gate import Gate
 from worker.web.live import Live
@@ -271,6 +271,7 @@ class BoardSite:
             parts=parts,
             form_token=self._needs.seals.form_token(request.browser, visitor.session_id),
             session=visitor.public_session,
+            has_login=visitor.login != NO_LOGIN,
             can_log_out=visitor.session is not None,
         )
 

@@ -124,7 +124,7 @@ class Site:
 
     def application(self) -> web.Application:
         """Return what serves the pages, where there is nothing else."""
-        application = web.Application(middlewares=[web.middleware(self._answered)], client_max_size=LARGEST_BODY)
+        application = web.Application(middlewares=[self._answered], client_max_size=LARGEST_BODY)
         application.router.add_get("/healthz", self.health)
         application.add_routes(self.routes())
         return application
@@ -138,6 +138,7 @@ class Site:
             found += [web.post(path, partial(self._answered, handler=act))]
         return found
 
+    @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request. No request can stop the worker: a bug is an error in the log, without its text."""
         try:

@@ -29,5 +29,7 @@ class Visit:
     form_token: str = ""
     #: The session, as `nps.audit` names it; empty without a login.
     session: str = ""
+    #: Whether the page has a login.
+    has_login: bool = True
     #: Whether the person can log out, which is not so without a login, and where a proxy has logged the person in.
     can_log_out: bool = False

@@ -25,6 +25,9 @@ class LayoutWords:
     hours: tuple[str, str]
     days: tuple[str, str]
     log_out: str
+    no_login: str  # the note above every page of a role without a login
+    newer: str  # what is said instead of renewing a page while somebody fills in a form
+    show_newer: str  # the button that renews it
     breadcrumbs: str
     show: str  # the button of a form of filters
     numbers: str  # opens the table with the numbers of a chart
@@ -56,6 +59,9 @@ _ENGLISH = LayoutWords(
     hours=("1 hour", "{n} hours"),
     days=("1 day", "{n} days"),
     log_out="Log out",
+    no_login="There is no login: everybody who works on this machine can see and do everything here.",
+    newer="There is something new on this page.",
+    show_newer="Show it",
     breadcrumbs="Where you are",
     show="Show",
     numbers="The numbers of this chart",
@@ -87,6 +93,11 @@ _FRENCH = LayoutWords(
     hours=("1 heure", "{n} heures"),
     days=("1 jour", "{n} jours"),
     log_out="Se déconnecter",
+    no_login=french(
+        "Il n’y a pas de connexion : quiconque travaille sur cette machine peut tout voir et tout faire ici."
+    ),
+    newer="Il y a du nouveau sur cette page.",
+    show_newer="Afficher",
     breadcrumbs="Où vous êtes",
     show="Afficher",
     numbers="Les chiffres de ce graphique",

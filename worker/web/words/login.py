@@ -30,7 +30,6 @@ class LoginWords:
     none: str
     ended: str
     not_ended: str
-    local: str  # the note on every page of a role without a login
 
 
 LOGIN_WORDS: Mapping[Language, LoginWords] = {
@@ -60,7 +59,6 @@ LOGIN_WORDS: Mapping[Language, LoginWords] = {
         none="Nobody else is logged in.",
         ended="The session was ended.",
         not_ended="The session is ended here. It could not be written down yet, so other servers may still accept it.",
-        local="Without a login: only this machine can open this page.",
     ),
     "fr": LoginWords(
         title="Connexion",
@@ -92,6 +90,5 @@ LOGIN_WORDS: Mapping[Language, LoginWords] = {
         ended="La session est fermée.",
         not_ended="La session est fermée ici. Cela n’a pas encore pu être noté : d’autres serveurs peuvent encore "
         "l’accepter.",
-        local=french("Sans connexion : seule cette machine peut ouvrir cette page."),
     ),
 }
