@@ -38,11 +38,8 @@ class Answer(Kept):
     category: str
     segment: str
     verdicts: tuple[Verdict, ...]
-
-    @property
-    def told(self) -> bool:
-        """Whether an alert was opened or changed because of it."""
-        return any(one.rule == ALERT_RULE and one.verdict.startswith(ALERT_VERDICT) for one in self.verdicts)
+    #: Whether an alert was opened or changed because of it.
+    told: bool
 
 
 class AnswerQuery(NamedTuple):
@@ -116,6 +113,7 @@ class AnswerLog:
             sys.intern(read.category or ""),
             sys.intern(read.segment or ""),
             verdicts,
+            any(one.rule == ALERT_RULE and one.verdict.startswith(ALERT_VERDICT) for one in verdicts),
         )
         if answer.outcome == Outcome.ERASED:
             self._newest.remove(self._of_customer.of(answer.customer_id))

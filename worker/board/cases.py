@@ -5,14 +5,15 @@ The rows stay encoded. What lists are sorted and filtered by is kept apart, in a
 
 import sys
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable
+from collections import Counter
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.case import CaseState
 from worker.board.visible import EVERYTHING, sees
-from worker.flow.cases.case import ENDED, Case, decode_cases, is_forgotten
+from worker.flow.cases.case import Case, decode_cases, is_forgotten
 from worker.flow.cases.known import SEVERITIES, KnownCase
 from worker.flow.policy import CasePolicy
 from worker.flow.timestamps import DAY
@@ -22,6 +23,7 @@ from worker.lineage import is_below
 PAGE = 50
 #: The place in the order of a case without a time limit.
 _NEVER = 1 << 62
+_STATES = [*CaseState]
 #: From how many changed cases on it is faster to sort all of them than to put each into its place.
 _MANY = 500
 
@@ -35,23 +37,26 @@ class _Entry(msgspec.Struct, gc=False):
     key: Key
     partition: int
     customer: bytes
-    state: CaseState
-    changed_at: int
+    #: The place in _STATES.
+    state: int
+    #: When it is forgotten, in ms.
+    until: int
     segment: str
     owner: str
     cause: str
     receivers: tuple[str, ...]
 
 
-def _entry(case: Case, partition: int, customer: bytes) -> _Entry:
+def _entry(case: Case, partition: int, customer: bytes, policy: CasePolicy) -> _Entry:
     due = case.next_due
     rank = SEVERITIES.index(case.severity)
+    days = policy.ended_days if case.has_ended else policy.open_days
     return _Entry(
         (_NEVER if due is None else due, rank, case.opened_at, case.alert_id),
         partition,
         customer,
-        case.state,
-        case.changed_at,
+        _STATES.index(case.state),
+        case.changed_at + days * DAY,
         sys.intern(case.segment),
         sys.intern(case.assignee or case.acknowledged_by),
         sys.intern(case.cause or ""),
@@ -80,7 +85,7 @@ class CaseQuery(NamedTuple):
     overdue: bool = False
     #: The customer.
     customer_id: str | None = None
-    #: The beginning of the alert's id.
+    #: The beginning of the alert's id. It does not count if there is a customer.
     alert_id: str = ""
     #: The segments that the person may see, with what is below them.
     visible: tuple[str, ...] = EVERYTHING
@@ -127,6 +132,11 @@ class CaseBook:
         #: The rows of customers by partition.
         self._rows: dict[int, dict[bytes, bytes]] = {}
         self._entries: dict[str, _Entry] = {}
+        #: How many cases each segment has.
+        self._segments: dict[str, int] = {}
+        #: Before this time, in ms, none of the cases is forgotten. It may be earlier than need be until all entries are
+        #: sorted again.
+        self._first_until = _NEVER
         #: The entries in the order of lists, and the ids of those that have changed since it was made.
         self._order: list[_Entry] = []
         self._changed: dict[str, _Entry | None] = {}
@@ -148,7 +158,7 @@ class CaseBook:
             del rows[customer]
         known = [] if before is None else [case.alert_id for case in decode_cases(before).cases]
         self.version += 1
-        now = {case.alert_id: _entry(case, partition, customer) for case in cases}
+        now = {case.alert_id: _entry(case, partition, customer, self._policy) for case in cases}
         for alert_id in known:
             entry = self._entries.get(alert_id)
             if alert_id not in now and entry is not None and (entry.partition, entry.customer) == (partition, customer):
@@ -192,7 +202,8 @@ class CaseBook:
 
     def choices(self, visible: tuple[str, ...] = EVERYTHING) -> CaseChoices:
         """Return what the cases in or below the segments `visible` can be filtered by."""
-        entries = list(self._visible(self._entries.values(), visible))
+        segments = self._segments_in("", visible)
+        entries = [entry for entry in self._entries.values() if entry.segment in segments]
         return CaseChoices(
             sorted({entry.owner for entry in entries} - {""}),
             sorted({receiver for entry in entries for receiver in entry.receivers}),
@@ -214,17 +225,25 @@ class CaseBook:
         return sorted(own, key=lambda entry: entry.key[2:])
 
     def _put(self, alert_id: str, entry: _Entry | None) -> None:
-        self._changed.setdefault(alert_id, self._entries.get(alert_id))
+        before = self._entries.get(alert_id)
+        self._changed.setdefault(alert_id, before)
+        if before is not None:
+            self._segments[before.segment] -= 1
+            if not self._segments[before.segment]:
+                del self._segments[before.segment]
         if entry is None:
             self._entries.pop(alert_id, None)
         else:
             self._entries[alert_id] = entry
+            self._segments[entry.segment] = self._segments.get(entry.segment, 0) + 1
+            self._first_until = min(self._first_until, entry.until)
 
     def _sorted(self) -> list[_Entry]:
         """Return all entries in the order of lists."""
         changed, self._changed = self._changed, {}
         if len(changed) > _MANY:
             self._order = sorted(self._entries.values(), key=_key)
+            self._first_until = min((entry.until for entry in self._order), default=_NEVER)
             return self._order
         for alert_id, before in changed.items():
             if before is not None:
@@ -236,15 +255,12 @@ class CaseBook:
 
     def _wanted(self, query: CaseQuery, now: int) -> list[_Entry]:
         """Return the entries that a query wants, in their order. Each filter is one pass, which is fast."""
-        found: list[_Entry] = self._sorted()
-        if query.customer_id is not None:
-            found = sorted(self._of_customer(query.customer_id), key=_key)
-        if query.alert_id:
-            found = [entry for entry in found if entry.key[3].startswith(query.alert_id)]
+        found = self._searched(query)
         if query.overdue:
             found = found[: bisect_right(found, now, key=lambda entry: entry.key[0])]
         if query.states:
-            found = [entry for entry in found if entry.state in query.states]
+            states = {number for number, state in enumerate(_STATES) if state in query.states}
+            found = [entry for entry in found if entry.state in states]
         if query.severities:
             ranks = {SEVERITIES.index(severity) for severity in query.severities if severity in SEVERITIES}
             found = [entry for entry in found if entry.key[1] in ranks]
@@ -254,28 +270,32 @@ class CaseBook:
             found = [entry for entry in found if entry.cause == query.cause]
         if (receiver := query.receiver) is not None:
             found = [entry for entry in found if receiver in entry.receivers]
-        if query.segment:
-            found = _in_segments(found, lambda segment: is_below(segment, query.segment))
-        ended, others = now - self._policy.ended_days * DAY, now - self._policy.open_days * DAY
-        found = [entry for entry in found if entry.changed_at > (ended if entry.state in ENDED else others)]
-        return self._visible(found, query.visible)
+        if query.segment or query.visible != EVERYTHING:
+            wanted = self._segments_in(query.segment, query.visible)
+            found = [entry for entry in found if entry.segment in wanted]
+        if self._first_until <= now:
+            found = [entry for entry in found if entry.until > now]
+        return found
 
-    @staticmethod
-    def _visible(entries: Iterable[_Entry], visible: tuple[str, ...]) -> list[_Entry]:
-        if visible == EVERYTHING:
-            return list(entries)
-        return _in_segments(list(entries), lambda segment: sees(visible, segment))
+    def _searched(self, query: CaseQuery) -> list[_Entry]:
+        """Return the entries that a search finds, in their order; all of them without a search."""
+        if query.customer_id is not None:
+            found = self._of_customer(query.customer_id)
+        elif query.alert_id:
+            beginning = query.alert_id
+            found = [entry for alert_id, entry in self._entries.items() if alert_id.startswith(beginning)]
+        else:
+            return self._sorted()
+        return sorted(found, key=_key)
 
-
-def _in_segments(entries: list[_Entry], is_wanted: Callable[[str], bool]) -> list[_Entry]:
-    """Return the entries whose segments are wanted. Each segment is looked at once."""
-    wanted = {segment for segment in {entry.segment for entry in entries} if is_wanted(segment)}
-    return [entry for entry in entries if entry.segment in wanted]
+    def _segments_in(self, root: str, visible: tuple[str, ...]) -> set[str]:
+        """Return the segments of cases that are in or below `root`, and that a person may see."""
+        return {segment for segment in self._segments if is_below(segment, root) and sees(visible, segment)}
 
 
 def _totals(entries: list[_Entry], now: int) -> CaseTotals:
-    states = [entry.state for entry in entries]
-    counted = {state.value: count for state in CaseState if (count := states.count(state))}
+    numbers = Counter(map(attrgetter("state"), entries))
+    counted = {state.value: numbers[number] for number, state in enumerate(_STATES) if number in numbers}
     return CaseTotals(len(entries), bisect_right(entries, now, key=lambda entry: entry.key[0]), counted)
 
 

@@ -1,7 +1,6 @@
 """The latest recoveries, and the figures of the closed loop that they give."""
 
 import sys
-from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, NamedTuple
@@ -51,6 +50,8 @@ class _Kept(Kept):
     """A recovery. Texts that many have are kept once."""
 
     read: _Read
+    #: When the case was opened or reopened, in ms.
+    opened_at: int
 
 
 _read = msgspec.json.Decoder(_Read).decode
@@ -98,7 +99,7 @@ class RecoveryLog:
         )
         read.receivers = [sys.intern(receiver) for receiver in read.receivers]
         read.cause = None if read.cause is None else sys.intern(read.cause)
-        kept = _Kept((record.timestamp, record.partition, record.offset), read)
+        kept = _Kept((record.timestamp, record.partition, record.offset), read, to_ms(read.opened_at))
         known = self._by_id.get(read.recovery_id)
         if known is not None:
             self._newest.remove([known])
@@ -122,8 +123,7 @@ class RecoveryLog:
         return found[-1].at if found else None
 
     def _figures(self, query: LoopQuery, _: int) -> Grouped:
-        kept: Iterable[_Read] = (one.read for one in self._newest.newest_first())
-        found = [one for one in kept if to_ms(one.opened_at) >= query.since]
+        found = [one.read for one in self._newest.newest_first() if one.opened_at >= query.since]
         if query.visible != EVERYTHING:
             found = [one for one in found if sees(query.visible, one.segment)]
         return grouped(found, query.by, query.segment)
