@@ -78,3 +78,14 @@ def test_a_segment_that_is_not_known_has_no_history() -> None:
 def test_what_is_no_row_is_refused() -> None:
     with pytest.raises(UNREADABLE):
         History().take("fr", b"no row")
+
+
+@given(_ANSWERS, st.integers(0, 301), st.integers(0, 301))
+def test_the_total_of_some_days_is_the_sum_of_the_days(answers: list[tuple[int, int]], one: int, other: int) -> None:
+    history = History()
+    history.take("fr", row(answers))
+    first, last = sorted((NOW // DAY - one, NOW // DAY - other))
+    within = [counts for day, *counts in history.days("fr") if first <= day <= last]
+    sums = tuple(map(sum, zip(*within, strict=True))) if within else (0, 0, 0)
+    assert history.total("fr", first, last) == sums
+    assert history.total("it", first, last) == (0, 0, 0)

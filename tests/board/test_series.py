@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.board.series import ENOUGH, Day, by_days, by_months, by_weeks, smoothed_line, total
+from worker.board.series import ENOUGH, Day, by_days, by_weeks, months, smoothed_line, total
 from worker.nps.smoothed import Days, smoothed
 
 TODAY = 20_788  # 1 December 2026, a Tuesday
@@ -35,12 +35,15 @@ def test_a_week_begins_on_monday() -> None:
 
 
 def test_months_are_those_of_the_calendar_and_the_last_one_is_cut() -> None:
-    months = by_months([(TODAY, 1, 0, 0), (TODAY - 1, 0, 0, 1)], TODAY, 3)
     november = (date(2026, 11, 1) - date(1970, 1, 1)).days
-    assert [(TODAY - 61, november - 1), (november, TODAY - 1), (TODAY, TODAY)] == [(m.first, m.last) for m in months]
-    assert [None, -100.0, 100.0] == [month.nps for month in months]
-    assert months[0].ends is None
-    low, high = months[1].ends or (0.0, 0.0)
+    assert [(TODAY - 61, november - 1), (november, TODAY - 1), (TODAY, TODAY)] == months(TODAY, 3)
+
+
+def test_a_period_has_its_nps_with_the_ends_of_its_interval() -> None:
+    empty, answered = total([(TODAY, 0, 0, 1)], TODAY - 9, TODAY - 1), total([(TODAY, 0, 0, 1)], TODAY, TODAY)
+    assert (None, None, 0) == (empty.nps, empty.ends, empty.n)
+    assert (-100.0, 1) == (answered.nps, answered.n)
+    low, high = answered.ends or (0.0, 0.0)
     assert -100.0 == low < high
 
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from worker.board.history import History
-from worker.board.series import Period, total
+from worker.board.series import Period
 from worker.detect.mix import Mix, mix_of
 from worker.detect.split import Split
 
 #: How many days are compared with as many before.
 DAYS = 30
 #: With more segments below than this, the parts of a change are not computed, since it would take too long.
-MOST = 500
+MOST = 1_000
 
 
 class Changed(NamedTuple):
@@ -39,8 +39,9 @@ def changed(history: History, path: str, children: Sequence[str], last: int) -> 
 
 
 def _split(history: History, path: str, last: int) -> tuple[Period, Period]:
-    days = history.days(path)
-    return total(days, last - 2 * DAYS + 1, last - DAYS), total(days, last - DAYS + 1, last)
+    spans = (last - 2 * DAYS + 1, last - DAYS), (last - DAYS + 1, last)
+    before, after = (Period(first, end, history.total(path, first, end)) for first, end in spans)
+    return before, after
 
 
 def _as_split(periods: tuple[Period, Period]) -> Split:

@@ -5,6 +5,7 @@ far as the widest window, also after a restart. Of a row, which has several kilo
 """
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -109,6 +110,15 @@ class History:
         """Return the answers by day, the oldest day first. Days without answers are left out."""
         row = self._rows.get(path)
         return [] if row is None else [DayCount(day, *counts) for day, counts in row.days if any(counts)]
+
+    def total(self, path: str, first: int, last: int) -> Classes:
+        """Return the answers from the day `first` to the day `last`, both counted since 1970."""
+        row = self._rows.get(path)
+        if row is None:
+            return 0, 0, 0
+        indexes, counts = row.days.indexes, row.days.counts
+        part = counts[3 * bisect_left(indexes, first) : 3 * bisect_right(indexes, last)]
+        return sum(part[::3]), sum(part[1::3]), sum(part[2::3])
 
     def hours(self, path: str) -> list[HourCount]:
         """Return the answers of the last hours in which there were any, the oldest hour first."""

@@ -78,16 +78,18 @@ def by_weeks(days: Sequence[Day], first: int, last: int) -> list[Period]:
     return _cut(days, spans)
 
 
-def by_months(days: Sequence[Day], last: int, months: int) -> list[Period]:
-    """Return the calendar months up to the one in which the day `last` is, in UTC. The last one ends with `last`."""
+def months(last: int, number: int) -> list[tuple[int, int]]:
+    """Return the first and the last day of calendar months, up to the one in which the day `last` is, in UTC.
+
+    The last one ends with `last`.
+    """
     spans: list[tuple[int, int]] = []
     end = last
-    for _ in range(months):
-        first = (_EPOCH + timedelta(days=end)).replace(day=1)
-        start = (first - _EPOCH).days
+    for _ in range(number):
+        start = ((_EPOCH + timedelta(days=end)).replace(day=1) - _EPOCH).days
         spans.append((start, end))
         end = start - 1
-    return _cut(days, spans[::-1])
+    return spans[::-1]
 
 
 def smoothed_line(days: Sequence[Day], life: int, first: int, last: int, step: int = 1) -> list[Smooth]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from worker.board.board import Board
-from worker.board.series import Period, by_months
+from worker.board.series import Period, months
 from worker.board.tree import drag
 from worker.lineage import is_segment
 from worker.web.layout import address_of
@@ -68,7 +68,7 @@ def heat(visit: Visit, board: Board) -> View | NotFound:
             "steps": steps_to(visit, choice.path, "/heat", choice.query, notation),
             "months": [_month(each, notation) for each in own],
             "own": _row(choice.path, own, reference, choice, notation),
-            "rows": [_row(path, months, reference, choice, notation) for path, months in shown],
+            "rows": [_row(path, found, reference, choice, notation) for path, found in shown],
             "answered": whole.n > 0,
             "reference": notation.points(whole.nps),
             "pager": pager(visit, len(children), notation, LAYOUT_WORDS[visit.language].page),
@@ -99,7 +99,8 @@ def level(nps: float, reference: float) -> str:
 
 
 def _months(board: Board, path: str, choice: Chosen) -> list[Period]:
-    return by_months(board.history.days(path), choice.last, _MONTHS)
+    spans = months(choice.last, _MONTHS)
+    return [Period(first, last, board.history.total(path, first, last)) for first, last in spans]
 
 
 def _in_order(board: Board, path: str) -> list[str]:
@@ -109,12 +110,12 @@ def _in_order(board: Board, path: str) -> list[str]:
     return sorted(found, key=lambda child: (drag(board.scores.counts(child, _WINDOW), parent), child))
 
 
-def _row(path: str, months: Sequence[Period], reference: float, choice: Chosen, notation: Notation) -> Row:
+def _row(path: str, periods: Sequence[Period], reference: float, choice: Chosen, notation: Notation) -> Row:
     cells = [
         Cell("", "", False, 0)
         if month.nps is None
         else Cell(notation.points(month.nps), level(month.nps, reference), month.n < FEW, month.n)
-        for month in months
+        for month in periods
     ]
     return Row(notation.name(path), address_of("/", choice.query, segment=path, range="12"), cells)
 
@@ -126,6 +127,6 @@ def _month(month: Period, notation: Notation) -> tuple[str, str]:
     return short, notation.month(day.year, day.month)
 
 
-def _sum(months: Sequence[Period]) -> tuple[int, int, int]:
-    promoters, passives, detractors = (sum(column) for column in zip(*(each.classes for each in months), strict=True))
+def _sum(periods: Sequence[Period]) -> tuple[int, int, int]:
+    promoters, passives, detractors = (sum(column) for column in zip(*(each.classes for each in periods), strict=True))
     return promoters, passives, detractors
