@@ -53,6 +53,7 @@ _PURE = (
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 #: What is beside the integration tests, and needs a Kafka.
 _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
+_ROOMS_OF_THEIR_OWN = ("tests/browser", "tests/chaos", "tests/integration")
 #: About how many seconds of `make test` each of these takes, on two cores: the sum of the durations that pytest has
 #: written for its tests (--durations=0), in seconds. For the other files, _USUAL_SECONDS is assumed. The figures only
 #: decide how the files are divided into two halves, so it is enough if they are renewed when the halves differ much.
@@ -158,6 +159,7 @@ JOBS = (
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
     Job("integration", _PYTEST, (*_HALF,), after=("prepare",)),
     Job("integration-2", _PYTEST, (*_OTHER_HALF,), after=("prepare",)),
+    Job("browser", _PYTEST, ("tests/browser",), after=("prepare",), yielding=True),
     Job(
         "unmeasured",
         (*_PYTEST, "-m", "(unmeasured or hypothesis) and not thorough"),
@@ -175,7 +177,13 @@ JOBS = (
     Job(
         "others",
         _PYTEST,
-        ("tests", *(f"--ignore={path}" for path in (*_PURE_TESTS, *_WITH_KAFKA, "tests/integration", "tests/chaos"))),
+        (
+            "tests",
+            *(
+                f"--ignore={path}"
+                for path in (*_PURE_TESTS, *_WITH_KAFKA, "tests/browser", "tests/integration", "tests/chaos")
+            ),
+        ),
         after=("check", "prepare"),
         yielding=True,
     ),
