@@ -103,7 +103,7 @@ def put(board: Board, path: str, days: Days) -> None:
 def scores(path: str, days: Days, spans: Spans) -> Scores:
     """Return what nps.scores has of a segment."""
     lengths = {span.name: max(1, span.length * span.unit // DAY) for span in SPANS}
-    lengths |= {"all": 10_000, "last_100": 2}
+    lengths |= {"all": 10_000, "last_100": _since_100(days)}
     windows = {name: _window(days, lengths[name]) for name in WINDOWS}
     by_customer = {name: _window(days, lengths[name], 0.8) for name in ("all", "30d", "90d")}
     indicator = spans.indicator()
@@ -145,6 +145,16 @@ def visit(
     """Return a visit of somebody who may see some segments."""
     person = Person("Ann", Permission.ADMIN, segments)
     return Visit(person, language, Readers(language, UTC, language), NOW, path, {**(asked or {}), **query})
+
+
+def _since_100(days: Days) -> int:
+    """Return the number of days in which the last 100 answers were given."""
+    n = 0
+    for length in range(1, 366):
+        n += sum(days.get(TODAY + 1 - length, ()))
+        if n >= 100:
+            return length
+    return 365
 
 
 def _window(days: Days, length: int, share: float = 1.0) -> WindowScore:

@@ -75,7 +75,7 @@ def test_the_section_of_a_page_is_marked(path: str) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_nobody_sees_the_names_of_other_segments(path: str, own: tuple[str, ...]) -> None:
     hidden = [leaf for leaf in LEAVES if not any(leaf == one or leaf.startswith(one + "/") for one in own)]
-    names = {leaf.rpartition("/")[2] for leaf in hidden} | {"after-call", "Everything"}
+    names = {leaf.rpartition("/")[2] for leaf in hidden} | {"after-call", "All segments"}
     for segment in ("", *own):
         shown = PAGES[path](visit(path, segments=own, segment=segment), BOARD)
         if not isinstance(shown, NotFound):

@@ -60,10 +60,10 @@ def test_a_time_that_did_not_begin_this_year_has_its_year() -> None:
 
 def test_names_of_segments_surveys_and_sources() -> None:
     found = notation("en")
-    assert ["Everything", "Paris", "Survey autumn", "Source shop"] == [
+    assert ["All segments", "Paris", "Survey autumn", "Source shop"] == [
         found.name(path) for path in ("", "Retail/Paris", "/survey/autumn", "/source/shop")
     ]
-    assert ["Everything", "Retail › Paris", "Survey autumn"] == [
+    assert ["All segments", "Retail › Paris", "Survey autumn"] == [
         found.whole_name(path) for path in ("", "Retail/Paris", "/survey/autumn")
     ]
     assert "Tous les périmètres" == notation("fr").name("")

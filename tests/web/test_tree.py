@@ -37,7 +37,7 @@ def test_a_segment_leads_deeper_if_something_is_below_it_and_to_its_overview_oth
 
 def test_the_way_back_is_shown() -> None:
     found = html(tree, visit("/tree", segment="Retail/Paris", window="90d"), BOARD)
-    assert '<a href="/tree?window=90d" dir="auto">Everything</a>' in found
+    assert '<a href="/tree?window=90d" dir="auto">All segments</a>' in found
     assert '<a href="/tree?segment=Retail&amp;window=90d" dir="auto">Retail</a>' in found
     assert "No segment below has answers in the last 90 days." in text(
         tree, visit("/tree", segment="Retail/Paris", window="90d"), BOARD
@@ -91,7 +91,7 @@ def test_somebody_with_several_segments_begins_with_these() -> None:
     read = text(tree, found, BOARD)
     assert ["/?segment=Retail%2FParis", "/tree?segment=Support"] == links(html(tree, found, BOARD))
     assert "Effect" not in read
-    assert "Everything" not in read
+    assert "All segments" not in read
     shown = tree_table(visit("/tree.csv", segments=("Retail/Paris", "Support")), BOARD)
     assert isinstance(shown, Table)
     assert ["Retail/Paris", "Support"] == [row[0] for row in shown.rows]

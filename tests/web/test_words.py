@@ -8,13 +8,30 @@ from typing import Any
 
 import pytest
 
+from worker.web.words.answers import ANSWER_WORDS
+from worker.web.words.dead_letters import DEAD_LETTER_WORDS
+from worker.web.words.deliveries import DELIVERY_WORDS
+from worker.web.words.incidents import INCIDENT_PAGE_WORDS
 from worker.web.words.layout import LAYOUT_WORDS
 from worker.web.words.overview import OVERVIEW_WORDS
 from worker.web.words.scores import SCORE_WORDS
+from worker.web.words.silences import SILENCE_WORDS
 from worker.web.words.tree import TREE_WORDS
+from worker.web.words.why import WHY_WORDS
 
-#: Every text of the pages of scores. Not the templates: they have no words of their own.
-PAGES = {"layout": LAYOUT_WORDS, "overview": OVERVIEW_WORDS, "scores": SCORE_WORDS, "tree": TREE_WORDS}
+#: Every text of the pages. Not the templates: they have no words of their own.
+PAGES = {
+    "answers": ANSWER_WORDS,
+    "dead_letters": DEAD_LETTER_WORDS,
+    "deliveries": DELIVERY_WORDS,
+    "incidents": INCIDENT_PAGE_WORDS,
+    "layout": LAYOUT_WORDS,
+    "overview": OVERVIEW_WORDS,
+    "scores": SCORE_WORDS,
+    "silences": SILENCE_WORDS,
+    "tree": TREE_WORDS,
+    "why": WHY_WORDS,
+}
 
 
 def texts(words: Any) -> Iterator[tuple[str, str]]:

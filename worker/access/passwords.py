@@ -32,7 +32,7 @@ def is_right(hashed: str | None, password: str) -> bool:
     """Say whether a password has a hash; never if there is none, which takes as long."""
     try:
         _HASHER.verify(hashed or _nobody(), password)
-    except Argon2Error:
+    except (Argon2Error, InvalidHashError):
         return False
     return hashed is not None
 

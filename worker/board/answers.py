@@ -142,6 +142,10 @@ class AnswerLog:
             found = [one for one in found if is_below(one.segment, query.segment)]
         return page_of(_visible(found, query.visible), query.after)
 
+    def since(self) -> int | None:
+        """Return when the oldest answer that is kept was decided, in ms; None without answers."""
+        return self._newest.oldest_at()
+
     def of_customer(self, customer_id: str, visible: tuple[str, ...] = EVERYTHING) -> list[Answer]:
         """Return the answers of a customer, the latest one first."""
         return _visible(self._of_customer.of(customer_id)[::-1], visible)

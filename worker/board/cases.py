@@ -144,6 +144,11 @@ class CaseBook:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def policy(self) -> CasePolicy:
+        """When cases are forgotten, and the causes that a person can name."""
+        return self._policy
+
     def take(self, customer: bytes, row: bytes | None, partition: int = 0) -> None:
         """Take in a customer's row of the table of the cases; None if it was erased.
 

@@ -154,6 +154,10 @@ class DeliveryLog:
                 found.setdefault(digest_id, one)
         return page_of([*found.values()], after)
 
+    def is_digest(self, digest_id: str) -> bool:
+        """Say whether an id is that of a digest, as far as is known."""
+        return digest_id in self._of_digest
+
     def digest(self, digest_id: str) -> Digest | None:
         """Return a digest; None if nothing of it is known."""
         members: dict[str, Line] = {}

@@ -91,6 +91,10 @@ class Newest(Generic[T]):
         """Return all entries, the newest one first."""
         return self._entries[::-1]
 
+    def oldest_at(self) -> int | None:
+        """Return when the oldest entry was written, in ms; None without entries."""
+        return self._entries[0].at if self._entries else None
+
     def _trim(self) -> None:
         number = max(0, len(self._entries) - self._bounds.records)
         size = self._size - sum(self._sizes[entry.place] for entry in self._entries[:number])

@@ -119,8 +119,7 @@ class RecoveryLog:
 
     def since(self) -> int | None:
         """Return when the oldest kept event was written, in ms; None without events."""
-        found = self._newest.newest_first()
-        return found[-1].at if found else None
+        return self._newest.oldest_at()
 
     def _figures(self, query: LoopQuery, _: int) -> Grouped:
         found = [one.read for one in self._newest.newest_first() if one.opened_at >= query.since]

@@ -29,7 +29,7 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = {
            "November", "December"),
 }
 # fmt: on
-_EVERYTHING: Mapping[Language, str] = {"fr": "Tous les périmètres", "en": "Everything"}
+_EVERYTHING: Mapping[Language, str] = {"fr": "Tous les périmètres", "en": "All segments"}
 _SURVEY: Mapping[Language, str] = {"fr": "Enquête {id}", "en": "Survey {id}"}
 _SOURCE: Mapping[Language, str] = {"fr": "Source {id}", "en": "Source {id}"}
 _FROM_DAY_TO_DAY: Mapping[Language, str] = {"fr": "du {first} au {last}", "en": "from {first} to {last}"}

@@ -11,7 +11,20 @@ from typing import Literal, cast
 from worker.access.person import Permission
 from worker.board.board import Board
 from worker.web.gate import Gate
-from worker.web.pages import compare, heat, overview, tree
+from worker.web.pages import (
+    answers,
+    case,
+    case_list,
+    compare,
+    dead_letters,
+    deliveries,
+    heat,
+    incidents,
+    loop,
+    overview,
+    silences,
+    tree,
+)
 from worker.web.view import NotFound, SeeOther, Shown, View
 from worker.web.visit import Visit
 
@@ -65,4 +78,33 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/compare.csv", Permission.VIEW, compare.compare_table),
     Route("GET", "/heat", Permission.VIEW, heat.heat, _SCORES),
     Route("GET", "/heat.csv", Permission.VIEW, heat.heat_table),
+    Route("GET", "/cases", Permission.VIEW, case_list.cases, frozenset({"cases"})),
+    Route("GET", "/cases.csv", Permission.VIEW, case_list.cases_table),
+    Route("POST", "/cases", Permission.VIEW, case_list.search),
+    Route("POST", "/cases/act", Permission.ACT, case_list.act),
+    Route("GET", "/case/{alert_id}", Permission.VIEW, case.case, frozenset({"cases", "alerts", "answers"})),
+    Route("POST", "/case/{alert_id}", Permission.ACT, case.act),
+    Route("GET", "/loop", Permission.VIEW, loop.loop, frozenset({"recoveries"})),
+    Route("GET", "/loop.csv", Permission.VIEW, loop.loop_table),
+    Route("GET", "/answers", Permission.VIEW, answers.answers, frozenset({"answers"})),
+    Route("POST", "/answers", Permission.VIEW, answers.find_answers),
+    Route("GET", "/incidents", Permission.VIEW, incidents.incidents, frozenset({"incidents"})),
+    Route("GET", "/incidents/{alert_id}", Permission.VIEW, incidents.incident, frozenset({"incidents", "deliveries"})),
+    Route("GET", "/deliveries", Permission.VIEW, deliveries.deliveries, frozenset({"deliveries"})),
+    Route("GET", "/deliveries/{delivery_id}", Permission.VIEW, deliveries.delivery, frozenset({"deliveries"})),
+    Route("GET", "/digests", Permission.VIEW, deliveries.digests, frozenset({"deliveries"})),
+    Route("GET", "/digests/{digest_id}", Permission.VIEW, deliveries.digest, frozenset({"deliveries"})),
+    Route("GET", "/silences", Permission.VIEW, silences.silences, frozenset({"silences"})),
+    Route("POST", "/silences", Permission.ADMIN, silences.add_silence),
+    Route("POST", "/silences/end", Permission.ADMIN, silences.end_silence),
+    Route("GET", "/dead-letters", Permission.VIEW, dead_letters.dead_letters, frozenset({"dead_letters"})),
+    # A page with a form in which somebody writes does not renew itself.
+    Route("GET", "/dead-letters/{letter_id}", Permission.VIEW, dead_letters.dead_letter),
+    Route(
+        "POST",
+        "/dead-letters/{letter_id}",
+        Permission.ADMIN,
+        dead_letters.send_again,
+        largest_form=dead_letters.LARGEST_FORM,
+    ),
 )
