@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from web.boards import TODAY, board, put, visit
+from web.boards import TODAY, board, drawn, put, visit
 from web.pages import html, text
 
 from worker.board.board import Board
 from worker.nps.interval import difference
-from worker.web.pages.compare import compare, compare_table
+from worker.web.pages.compare import compare, compare_history_table, compare_table
 from worker.web.view import NotFound, Table, View
 
 BOARD = board()
@@ -76,7 +76,7 @@ def test_without_answers_there_is_nothing_to_compare() -> None:
 
 def test_the_charts_have_the_same_scale() -> None:
     found = html(compare, visit("/compare", a="Retail/Marseille", b="Online"), BOARD)
-    one, other = re.findall(r'<svg class="chart".*?</svg>\s*</section>', found, flags=re.DOTALL)
+    one, other = re.findall(r"<figure>.*?</figure>", found, flags=re.DOTALL)
     values = [re.findall(r'<text class="halo"[^>]*>([^<]*)</text>', chart) for chart in (one, other)]
     assert values[0] == values[1] != []
 
@@ -107,3 +107,15 @@ def test_a_segment_alone_has_nothing_to_be_compared_with() -> None:
     own = visit("/compare", segments=("Retail/Paris",))
     assert "Choose two segments" in text(compare, own, BOARD)
     assert isinstance(compare_table(own, BOARD), NotFound)
+
+
+def test_the_numbers_of_the_charts_are_a_table() -> None:
+    shown = compare_history_table(visit("/compare-history.csv", a="Retail/Paris", range="1"), BOARD)
+    assert isinstance(shown, Table)
+    assert 60 == len(shown.rows)
+    assert len(shown.head) == len(shown.rows[0])
+    own, rest = shown.rows[29], shown.rows[59]
+    days = drawn()
+    assert ("Retail/Paris", "", "2026-12-01", "2026-12-01", sum(days["Retail/Paris"][TODAY])) == own[:5]
+    assert ("Retail", "Retail/Paris") == rest[:2]
+    assert sum(days["Retail"][TODAY]) - sum(days["Retail/Paris"][TODAY]) == rest[4]

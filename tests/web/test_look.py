@@ -10,7 +10,7 @@ from web.pages import html
 from worker.board.board import Board
 from worker.routing.receiver import Language
 from worker.web.assets import Assets
-from worker.web.pages.compare import compare, compare_table
+from worker.web.pages.compare import compare, compare_history_table, compare_table
 from worker.web.pages.heat import heat, heat_table
 from worker.web.pages.overview import history_table, overview, scores_table
 from worker.web.pages.tree import tree, tree_table
@@ -24,6 +24,7 @@ TABLES = {
     "/history.csv": history_table,
     "/tree.csv": tree_table,
     "/compare.csv": compare_table,
+    "/compare-history.csv": compare_history_table,
     "/heat.csv": heat_table,
 }
 #: What the content security policy forbids.

@@ -144,7 +144,7 @@ def test_the_numbers_are_there_as_tables() -> None:
     assert isinstance(shown, Table)
     assert 30 == len(shown.rows)
     days = drawn()["Retail"]
-    assert ("Retail", "2026-12-01", "2026-12-01", sum(days[TODAY]), *days[TODAY]) == shown.rows[-1][:7]
+    assert ("Retail", "", "2026-12-01", "2026-12-01", sum(days[TODAY]), *days[TODAY]) == shown.rows[-1][:8]
     assert len(shown.head) == len(shown.rows[0])
     figures = scores_table(visit(segment="Retail"), BOARD)
     assert isinstance(figures, Table)
@@ -194,3 +194,11 @@ def test_every_trend_has_words(direction: str) -> None:
         "steady": "The NPS is steady.",
     }.get(direction, "The NPS shows no clear direction.")
     assert words in text(overview, visit(segment="Retail"), found)
+
+
+def test_somebody_with_several_segments_gets_links_to_them() -> None:
+    own = ("Retail/Paris", "Support", "Support/Chat")
+    assert "Retail › Paris Support" in text(overview, visit(segments=own), BOARD)
+    assert 'href="/?segment=Support"' in html(overview, visit(segments=own), BOARD)
+    assert "Your segments" not in html(overview, visit(segments=("Support",)), BOARD)
+    assert "Your segments" not in html(overview, visit(), BOARD)

@@ -11,6 +11,7 @@ import pytest
 from worker.web.words.answers import ANSWER_WORDS
 from worker.web.words.dead_letters import DEAD_LETTER_WORDS
 from worker.web.words.deliveries import DELIVERY_WORDS
+from worker.web.words.history import HISTORY_WORDS
 from worker.web.words.incidents import INCIDENT_PAGE_WORDS
 from worker.web.words.layout import LAYOUT_WORDS
 from worker.web.words.overview import OVERVIEW_WORDS
@@ -24,6 +25,7 @@ PAGES = {
     "answers": ANSWER_WORDS,
     "dead_letters": DEAD_LETTER_WORDS,
     "deliveries": DELIVERY_WORDS,
+    "history": HISTORY_WORDS,
     "incidents": INCIDENT_PAGE_WORDS,
     "layout": LAYOUT_WORDS,
     "overview": OVERVIEW_WORDS,

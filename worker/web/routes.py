@@ -76,6 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/tree.csv", Permission.VIEW, tree.tree_table),
     Route("GET", "/compare", Permission.VIEW, compare.compare, _SCORES),
     Route("GET", "/compare.csv", Permission.VIEW, compare.compare_table),
+    Route("GET", "/compare-history.csv", Permission.VIEW, compare.compare_history_table),
     Route("GET", "/heat", Permission.VIEW, heat.heat, _SCORES),
     Route("GET", "/heat.csv", Permission.VIEW, heat.heat_table),
     Route("GET", "/cases", Permission.VIEW, case_list.cases, frozenset({"cases"})),

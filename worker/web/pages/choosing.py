@@ -11,6 +11,7 @@ from worker.nps.windows import WINDOWS
 from worker.web.layout import address_of
 from worker.web.notation import DAY, Notation
 from worker.web.visit import Visit
+from worker.web.words.history import HISTORY_WORDS
 from worker.web.words.layout import LAYOUT_WORDS
 from worker.web.words.scores import SCORE_WORDS
 
@@ -166,9 +167,11 @@ def score_values(visit: Visit, board: Board, choice: Chosen, notation: Notation)
     return {
         "choice": choice,
         "score_words": words,
+        "history_words": HISTORY_WORDS[visit.language],
         "notation": notation,
         "name": notation.whole_name(choice.path),
         "breadcrumbs": LAYOUT_WORDS[visit.language].breadcrumbs,
+        "own_segments": _own_segments(visit, choice, notation),
         "steps": steps_to(visit, choice.path, "/", choice.query, notation),
         "first_name": notation.name(home(visit)),
         "segment": choice.path if is_segment(choice.path) else "",
@@ -177,3 +180,13 @@ def score_values(visit: Visit, board: Board, choice: Chosen, notation: Notation)
         "windows": [(window, words.windows[window]) for window in WINDOW_ORDER],
         "ranges": [(months, words.ranges[months]) for months in sorted(RANGES, key=int)],
     }
+
+
+def _own_segments(visit: Visit, choice: Chosen, notation: Notation) -> list[tuple[str, str, bool]]:
+    """Return links to the segments of a person who sees several ones; empty for others."""
+    own = [] if visit.person.sees_all else own_segments(visit)
+    return [
+        (notation.whole_name(path), address_of("/", choice.query, segment=path), path == choice.path)
+        for path in own
+        if len(own) > 1
+    ]

@@ -5,21 +5,20 @@ from dataclasses import dataclass
 
 from schemas.scores import WindowScore
 from worker.board.board import Board
-from worker.board.charts import LineChart, Whisker, bounds, drawn_values, line_chart, place, stacked
-from worker.board.series import Day, Period, Smooth, by_weeks, smoothed_line
+from worker.board.charts import Whisker, place, stacked
 from worker.flow.window_score import window_score
 from worker.lineage import canonical_path, is_below, is_segment, parent_of
 from worker.nps.interval import difference
-from worker.nps.smoothed import LONGEST
 from worker.nps.windows import Classes
 from worker.web.layout import address_of
 from worker.web.notation import Notation, capital
 from worker.web.pages.choosing import ROWS, Chosen, axis_of, chosen, home, score_values, suggested, whisker_of
-from worker.web.pages.history import day_ticks, value_ticks
+from worker.web.pages.history import Shown, axis_of_histories, history, minus, shown, table
 from worker.web.pages.overview import CLASSES, cells
 from worker.web.pages.tree import views
 from worker.web.view import NotFound, Table, View
 from worker.web.visit import Visit
+from worker.web.words.history import HISTORY_WORDS, HistoryWords
 from worker.web.words.scores import SCORE_WORDS
 from worker.web.words.tree import TREE_WORDS, TreeWords
 
@@ -53,6 +52,7 @@ def compare(visit: Visit, board: Board) -> View | NotFound:
         "b": visit.query.get("b", ""),
         "suggested": _suggested(visit, board, pair[0]),
         "csv": address_of("/compare.csv", visit.query),
+        "history_csv": address_of("/compare-history.csv", visit.query),
         "sides": [],
         "rest_of": "",
         "sentence": score_words.unknown.format(name=missing[0]) if missing else words.choose,
@@ -60,7 +60,7 @@ def compare(visit: Visit, board: Board) -> View | NotFound:
     if sides is None:
         return View("compare.html.j2", values, status=404 if missing else 200)
     one, other = sides
-    values["sides"] = _shown(sides, board, choice, notation)
+    values["sides"] = _shown(sides, board, choice, HISTORY_WORDS[visit.language], notation)
     values["sentence"] = _sentence(one, other, choice, words, score_words.within)
     if other.without is not None and other.path:
         values["rest_of"] = words.rest_of.format(inner=one.name, outer=notation.name(other.path))
@@ -69,16 +69,22 @@ def compare(visit: Visit, board: Board) -> View | NotFound:
 
 def compare_table(visit: Visit, board: Board) -> Table | NotFound:
     """Return two segments as a table."""
-    choice, pair = chosen(visit), _pair(visit, board)
-    if choice is None or not all(map(visit.person.may_see, pair)):
-        return NotFound()
-    sides = _sides(visit, board, choice, pair)
-    if sides is None:
+    choice, sides = chosen(visit), _compared(visit, board)
+    if choice is None or sides is None:
         return NotFound()
     head = ("segment", "without", "window", "n", *CLASSES, "nps", "low", "high")
     return Table(
         "compare", head, [(side.path, side.without or "", choice.window, *cells(side.figure)) for side in sides]
     )
+
+
+def compare_history_table(visit: Visit, board: Board) -> Table | NotFound:
+    """Return the numbers of both charts as a table."""
+    choice, sides = chosen(visit), _compared(visit, board)
+    if choice is None or sides is None:
+        return NotFound()
+    found = [history(board, side.path, choice, side.without) for side in sides]
+    return table("compare-history", found, Notation(visit.language, visit.readers))
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,7 @@ class _Shown:
     bars: list[tuple[float, float]]
     whisker: Whisker | None
     middle: float
-    chart: LineChart
-    values: list[tuple[float, str, bool]]
-    days: list[tuple[float, str, bool]]
+    history: Shown
 
 
 def _pair(visit: Visit, board: Board) -> list[str]:
@@ -114,6 +118,14 @@ def _pair(visit: Visit, board: Board) -> list[str]:
     return [first, second]
 
 
+def _compared(visit: Visit, board: Board) -> tuple[Side, Side] | None:
+    """Return what is compared; None if one of the two is missing, not known, or not to be seen."""
+    choice, pair = chosen(visit), _pair(visit, board)
+    if choice is None or not all(map(visit.person.may_see, pair)):
+        return None
+    return _sides(visit, board, choice, pair)
+
+
 def _sides(visit: Visit, board: Board, choice: Chosen, pair: Sequence[str]) -> tuple[Side, Side] | None:
     """Return what is compared; None if one of the two is missing or not known."""
     if len(pair) < 2 or any(board.scores.get(path) is None for path in pair):
@@ -125,18 +137,13 @@ def _sides(visit: Visit, board: Board, choice: Chosen, pair: Sequence[str]) -> t
     # The root has the answers of every survey, and so of each segment those of the segments below it.
     if second and not (is_segment(first) and is_segment(second) and is_below(first, second)):
         return one, Side(second, None, notation.name(second), others, _figure(others))
-    others = _minus(others, own)
+    others = minus(others, own)
     name = words.rest.format(name=notation.name(second)) if second else words.others
     return one, Side(second, first, name, others, _figure(others))
 
 
 def _figure(counts: Classes) -> WindowScore | None:
     return window_score(*counts) if sum(counts) else None
-
-
-def _minus(counts: Classes, part: Classes) -> Classes:
-    promoters, passives, detractors = (max(0, more - less) for more, less in zip(counts, part, strict=True))
-    return promoters, passives, detractors
 
 
 def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: Mapping[str, str]) -> str:
@@ -155,42 +162,29 @@ def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: 
     return capital(text.format(points=points, low=round(near), high=round(far), **names))
 
 
-def _shown(sides: Sequence[Side], board: Board, choice: Chosen, notation: Notation) -> list[_Shown]:
+def _shown(
+    sides: Sequence[Side], board: Board, choice: Chosen, words: HistoryWords, notation: Notation
+) -> list[_Shown]:
     """Return two sides as the page shows them. Their charts and intervals have the same scales."""
     axis = axis_of([side.figure for side in sides if side.figure is not None])
-    drawn = [_drawn(side, board, choice) for side in sides]
-    heights = bounds([value for raw, line in drawn for value in drawn_values(raw, line)])
-    found = []
-    for side, (raw, line) in zip(sides, drawn, strict=True):
-        chart = line_chart(raw, line, [], choice.first, choice.last, heights)
-        shares = zip(CLASSES, side.counts, strict=True)
-        found.append(
-            _Shown(
-                side,
-                capital(side.name),
-                address_of("/", choice.query, segment=side.path),
-                [(name, notation.percent(count / max(1, sum(side.counts)))) for name, count in shares],
-                stacked(side.counts),
-                whisker_of(side.figure, axis),
-                place(0.0, axis),
-                chart,
-                value_ticks(chart, notation),
-                day_ticks(chart, choice, notation),
-            )
+    histories = [history(board, side.path, choice, side.without) for side in sides]
+    heights = axis_of_histories(histories)
+    return [
+        _Shown(
+            side,
+            capital(side.name),
+            address_of("/", choice.query, segment=side.path),
+            [
+                (name, notation.percent(count / max(1, sum(side.counts))))
+                for name, count in zip(CLASSES, side.counts, strict=True)
+            ],
+            stacked(side.counts),
+            whisker_of(side.figure, axis),
+            place(0.0, axis),
+            shown(each, [], capital(side.name), words, notation, heights),
         )
-    return found
-
-
-def _drawn(side: Side, board: Board, choice: Chosen) -> tuple[list[Period], list[Smooth]]:
-    """Return what the chart of a side shows: the NPS of single weeks, and the smoothed one."""
-    days: Sequence[Day] = board.history.days(side.path)
-    if side.without is not None:
-        taken: dict[int, Classes] = {day: (p, n, d) for day, p, n, d in board.history.days(side.without)}
-        days = [(day, *_minus((p, n, d), taken.get(day, (0, 0, 0)))) for day, p, n, d in days]
-    scores = board.scores.get(side.path)
-    life = LONGEST if scores is None or scores.smoothed is None else scores.smoothed.half_life_days
-    newest = min(choice.last, max((day for day, *_ in days), default=choice.last))
-    return by_weeks(days, choice.first, choice.last), smoothed_line(days, life, choice.first, newest)
+        for side, each in zip(sides, histories, strict=True)
+    ]
 
 
 def _suggested(visit: Visit, board: Board, path: str) -> list[str]:

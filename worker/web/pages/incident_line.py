@@ -7,7 +7,7 @@ from worker.board.incidents import KnownIncident
 from worker.notify.content.incident_page import incident_page
 from worker.web.notation import Notation, day_of
 from worker.web.visit import Visit
-from worker.web.words.overview import OverviewWords
+from worker.web.words.history import HistoryWords
 
 
 class IncidentLine(NamedTuple):
@@ -20,7 +20,7 @@ class IncidentLine(NamedTuple):
     sentence: str
 
 
-def incident_line(incident: KnownIncident, visit: Visit, words: OverviewWords, notation: Notation) -> IncidentLine:
+def incident_line(incident: KnownIncident, visit: Visit, words: HistoryWords, notation: Notation) -> IncidentLine:
     """Return an incident in words: what it began with, and when it was."""
     opened, newest = incident.steps[0], incident.newest
     sentence = incident_page(opened, replace(visit.readers, language=visit.language)).why

@@ -28,10 +28,11 @@ from worker.web.pages.choosing import (
     score_values,
     whisker_of,
 )
-from worker.web.pages.history import day_ticks, history, value_ticks
+from worker.web.pages.history import history, shown, table
 from worker.web.pages.incident_line import incident_line
 from worker.web.view import NotFound, Table, View
 from worker.web.visit import Visit
+from worker.web.words.history import HISTORY_WORDS
 from worker.web.words.overview import OVERVIEW_WORDS
 
 #: The windows in which each customer counts once, in the order in which they are shown.
@@ -74,21 +75,14 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
     if choice is None:
         return NotFound()
     scores = board.scores.get(choice.path)
-    words, notation = OVERVIEW_WORDS[visit.language], Notation(visit.language, visit.readers)
+    words, history_words = OVERVIEW_WORDS[visit.language], HISTORY_WORDS[visit.language]
+    notation = Notation(visit.language, visit.readers)
     values = score_values(visit, board, choice, notation)
     if scores is None:
         return unknown(visit, board, choice, notation)
     figure = figure_of(scores, choice.window)
     incidents = _incidents(visit, board, choice)
     events = [_event(each, number) for number, each in enumerate(incidents, start=1)]
-    shown = history(
-        board,
-        choice,
-        None if scores.smoothed is None else scores.smoothed.half_life_days,
-        events,
-        words,
-        notation,
-    )
     open_cases = CaseQuery(
         segment=choice.path,
         states=frozenset(set(CaseState) - ENDED),
@@ -104,12 +98,12 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
             "figure": figure,
             "shares": [] if figure is None else _shares(figure, notation),
             "bars": [] if figure is None else stacked(counts_of(figure)),
-            "history": shown,
-            "value_ticks": value_ticks(shown.chart, notation),
-            "day_ticks": day_ticks(shown.chart, choice, notation),
-            "incidents": [incident_line(each, visit, words, notation) for each in incidents],
+            "history": shown(
+                history(board, choice.path, choice), events, notation.whole_name(choice.path), history_words, notation
+            ),
+            "incidents": [incident_line(each, visit, history_words, notation) for each in incidents],
             "open_incidents": [
-                incident_line(each, visit, words, notation) for each in _open_incidents(visit, board, choice)
+                incident_line(each, visit, history_words, notation) for each in _open_incidents(visit, board, choice)
             ],
             "has_children": bool(board.scores.children(choice.path)),
             "drags": _drags(board, choice) if is_segment(choice.path) else [],
@@ -155,29 +149,9 @@ def scores_table(visit: Visit, board: Board) -> Table | NotFound:
 def history_table(visit: Visit, board: Board) -> Table | NotFound:
     """Return the numbers of the chart as a table."""
     choice = chosen(visit)
-    scores = None if choice is None else board.scores.get(choice.path)
-    if choice is None or scores is None:
+    if choice is None or board.scores.get(choice.path) is None:
         return NotFound()
-    notation = Notation(visit.language, visit.readers)
-    life = None if scores.smoothed is None else scores.smoothed.half_life_days
-    shown = history(board, choice, life, [], OVERVIEW_WORDS[visit.language], notation)
-    head = ("segment", "first_day", "last_day", "n", *CLASSES, "nps", "low", "high")
-    rows: list[tuple[str | int | float | None, ...]] = []
-    for period, smooth in shown.entries:
-        ends = period.ends or (None, None)
-        figures = (period.nps, *ends) if smooth is None else (period.nps, *ends, smooth.nps, smooth.low, smooth.high)
-        padded = (*figures, None, None, None)[:6]
-        rows.append(
-            (
-                choice.path,
-                notation.iso(period.first),
-                notation.iso(period.last),
-                period.n,
-                *period.classes,
-                *map(rounded, padded),
-            )
-        )
-    return Table("history", (*head, "smoothed", "smoothed_low", "smoothed_high"), rows)
+    return table("history", [history(board, choice.path, choice)], Notation(visit.language, visit.readers))
 
 
 def cells(figure: WindowScore | None) -> tuple[int | float | None, ...]:

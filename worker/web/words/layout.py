@@ -29,6 +29,7 @@ class LayoutWords:
     newer: str  # what is said instead of renewing a page while somebody fills in a form
     show_newer: str  # the button that renews it
     breadcrumbs: str
+    own_segments: str
     show: str  # the button of a form of filters
     numbers: str  # opens the table with the numbers of a chart
     download: str
@@ -63,6 +64,7 @@ _ENGLISH = LayoutWords(
     newer="There is something new on this page.",
     show_newer="Show it",
     breadcrumbs="Where you are",
+    own_segments="Your segments",
     show="Show",
     numbers="The numbers of this chart",
     download="Download as CSV",
@@ -99,6 +101,7 @@ _FRENCH = LayoutWords(
     newer="Il y a du nouveau sur cette page.",
     show_newer="Afficher",
     breadcrumbs="Où vous êtes",
+    own_segments="Vos périmètres",
     show="Afficher",
     numbers="Les chiffres de ce graphique",
     download="Télécharger en CSV",

@@ -12,20 +12,6 @@ class OverviewWords:
     """The words of one language."""
 
     title: str
-    history: str
-    #: What a chart shows, in words: {before} {half_before} {from} {after} {half_after} {days}.
-    rose: str
-    fell: str
-    unchanged: str
-    few: str  # there is too little to compare
-    chart: str  # {name} {first} {last}
-    by_day: str
-    by_week: str
-    smoothed: str
-    band: str
-    mark: str
-    no_line: str
-    table: Mapping[str, str]  # the heads of the table of the chart, by column
     drags: str
     drags_hint: str
     drags_line: str  # {points}
@@ -38,8 +24,6 @@ class OverviewWords:
     none_overdue: str
     to_cases: str
     no_incidents: str
-    since: str  # {first}, of an incident that is open
-    until: str  # {first} {last}, of one that is over
     eleven: str
     eleven_hint: str
     meanings: Mapping[str, str]  # by window
@@ -54,29 +38,6 @@ class OverviewWords:
 
 _ENGLISH = OverviewWords(
     title="Overview",
-    history="How the NPS has changed",
-    rose="The NPS rose from {before} (±{half_before}) {from} to {after} (±{half_after}) in the last {days} days.",
-    fell="The NPS fell from {before} (±{half_before}) {from} to {after} (±{half_after}) in the last {days} days.",
-    unchanged=(
-        "The NPS was {before} (±{half_before}) {from} and {after} (±{half_after}) in the last {days} days. A "
-        "difference of this size can be chance."
-    ),
-    few="There are too few answers in this time to compare its beginning with its end.",
-    chart="The NPS of {name} from {first} to {last}",
-    by_day="single days; dashed: fewer than 10 answers",
-    by_week="single weeks; dashed: fewer than 10 answers",
-    smoothed="smoothed",
-    band="where the smoothed NPS lies with 95% certainty",
-    mark="incident",
-    no_line="There are too few answers for a smoothed line.",
-    table={
-        "first": "From",
-        "last": "To",
-        "n": "Answers",
-        "nps": "NPS",
-        "interval": "95% interval",
-        "smoothed": "Smoothed",
-    },
     drags="What drags the score down",
     drags_hint="How many points each segment takes from this NPS, by its share of the answers.",
     drags_line="takes {points} points",
@@ -89,8 +50,6 @@ _ENGLISH = OverviewWords(
     none_overdue="none is overdue",
     to_cases="Go to the cases",
     no_incidents="No incident is open.",
-    since="Since {first}, open",
-    until="{first} to {last}, over",
     eleven="The same NPS, counted in eleven ways",
     eleven_hint="Long windows are certain but slow, short ones are quick but uncertain.",
     meanings={
@@ -119,35 +78,6 @@ _ENGLISH = OverviewWords(
 
 _FRENCH = OverviewWords(
     title="Synthèse",
-    history="L’évolution du NPS",
-    rose=french(
-        "Le NPS est passé de {before} (±{half_before}) {from} à {after} (±{half_after}) au cours des {days} derniers "
-        "jours : il a monté."
-    ),
-    fell=french(
-        "Le NPS est passé de {before} (±{half_before}) {from} à {after} (±{half_after}) au cours des {days} derniers "
-        "jours : il a baissé."
-    ),
-    unchanged=(
-        "Le NPS était de {before} (±{half_before}) {from}, et de {after} (±{half_after}) au cours des {days} derniers "
-        "jours. Un tel écart peut être dû au hasard."
-    ),
-    few="Les réponses de cette période sont trop peu nombreuses pour comparer son début et sa fin.",
-    chart="Le NPS de {name}, du {first} au {last}",
-    by_day=french("par jour ; en pointillé : moins de 10 réponses"),
-    by_week=french("par semaine ; en pointillé : moins de 10 réponses"),
-    smoothed="lissé",
-    band=french("où se trouve le NPS lissé, avec une certitude de 95 %"),
-    mark="incident",
-    no_line="Les réponses sont trop peu nombreuses pour une courbe lissée.",
-    table={
-        "first": "Du",
-        "last": "Au",
-        "n": "Réponses",
-        "nps": "NPS",
-        "interval": french("Intervalle à 95 %"),
-        "smoothed": "Lissé",
-    },
     drags="Ce qui tire le score vers le bas",
     drags_hint="Combien de points chaque périmètre enlève à ce NPS, selon sa part des réponses.",
     drags_line="enlève {points} points",
@@ -160,8 +90,6 @@ _FRENCH = OverviewWords(
     none_overdue="aucun n’est en retard",
     to_cases="Voir les dossiers",
     no_incidents="Aucun incident n’est en cours.",
-    since="Depuis le {first}, en cours",
-    until="Du {first} au {last}, terminé",
     eleven="Le même NPS, compté de onze façons",
     eleven_hint="Une longue période est sûre mais lente, une courte est rapide mais incertaine.",
     meanings={

@@ -31,6 +31,7 @@ class TreeWords:
     compare_title: str
     compare_hint: str
     choose: str
+    download_charts: str
     first: str
     second: str
     compare_button: str
@@ -83,6 +84,7 @@ _ENGLISH = TreeWords(
     compare_title="Compare two segments",
     compare_hint="Without a second one, a segment is compared with the rest of the segment above it.",
     choose="Choose two segments",
+    download_charts="Download the numbers of the charts as CSV",
     first="First segment",
     second="Second segment",
     compare_button="Compare",
@@ -147,6 +149,7 @@ _FRENCH = TreeWords(
     compare_title="Comparer deux périmètres",
     compare_hint="Sans second périmètre, le premier est comparé au reste du périmètre au-dessus.",
     choose="Choisissez deux périmètres",
+    download_charts="Télécharger les chiffres des graphiques en CSV",
     first="Premier périmètre",
     second="Second périmètre",
     compare_button="Comparer",
