@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from browser.chromium import Window
+from browser.customers import company_board
 from playwright.async_api import Browser, BrowserContext
 from web.board_rig import PASSWORD, Rig, served, with_users
-from web.boards import board
 
 from worker.web.routes import ROUTES
 
@@ -18,6 +18,19 @@ ADDRESSES: Mapping[str, str] = {
     "/tree": "/tree?segment=Retail",
     "/compare": "/compare?segment=Retail/Lyon&with=Retail/Marseille",
     "/heat": "/heat",
+    "/cases": "/cases",
+    "/case/{alert_id}": "/case/a-2",
+    "/loop": "/loop",
+    "/answers": "/answers",
+    "/incidents": "/incidents",
+    "/incidents/{alert_id}": "/incidents/i-2",
+    "/deliveries": "/deliveries",
+    "/deliveries/{delivery_id}": "/deliveries/d-1",
+    "/digests": "/digests",
+    "/digests/{digest_id}": "/digests/digest-1",
+    "/silences": "/silences",
+    "/dead-letters": "/dead-letters",
+    "/dead-letters/{letter_id}": "/dead-letters/l-1",
 }
 #: Other addresses that look different.
 FURTHER = ("/?segment=Retail/Marseille&range=3", "/?segment=Retail/Strasbourg", "/sessions", "/no-such-page")
@@ -42,7 +55,7 @@ class Company:
 @asynccontextmanager
 async def company(browser: Browser) -> AsyncIterator[Company]:
     """Serve the page of the company."""
-    rig = Rig(with_users(), board=board(), routes=ROUTES)
+    rig = Rig(with_users(), board=company_board(), routes=ROUTES)
     async with served(rig) as [client]:
         found = Company(client.base, rig, browser, {})
         for language in ("en", "fr"):
