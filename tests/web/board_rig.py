@@ -59,6 +59,18 @@ USERS: Mapping[str, Any] = {
 }
 
 
+STRICT = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
 class Clock(SystemClock):
     """A clock that shows the time that a test sets."""
 
@@ -88,14 +100,27 @@ TEMPLATES = {
 # The pages and actions of the rig
 
 
-def hello(visit: Visit, board: Board) -> View | Table | NotFound:
-    """Show whose page it is, and the text that the query has."""
-    del board
-    if visit.query.get("gone"):
-        return NotFound()
-    if visit.query.get("csv"):
-        return Table("hello", ("name",), [("=1+1",), ("Anna",), (3,)])
-    return View("hello.html.j2", {"said": visit.query.get("said", "")})
+class Texts:
+    """A text that a test changes, and the pages that show it."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def hello(self, visit: Visit, board: Board) -> View | Table | NotFound:
+        """Show whose page it is, and the text that the query has."""
+        del board
+        if visit.query.get("gone"):
+            return NotFound()
+        if visit.query.get("csv"):
+            return Table("hello", ("name",), [("=1+1",), ("Anna",), (3,)])
+        return View("hello.html.j2", {"said": visit.query.get("said", "") + self.text})
+
+    def fragile(self, visit: Visit, board: Board) -> View:
+        """Fail once the text says so."""
+        if self.text == "broken":
+            raise RuntimeError("canary")
+        del visit
+        return View("hello.html.j2", {"said": str(board.scores.version)})
 
 
 def asking(visit: Visit, board: Board) -> View:
@@ -132,15 +157,18 @@ def broken(visit: Visit, board: Board) -> View:
     raise RuntimeError(visit.query["canary"])
 
 
-ROUTES = (
-    Route("GET", "/hello", Permission.VIEW, hello, frozenset({"scores"})),
-    Route("GET", "/asking", Permission.VIEW, asking, frozenset({"scores"})),
-    Route("GET", "/admin", Permission.ADMIN, hello),
-    Route("GET", "/broken", Permission.VIEW, broken),
-    Route("POST", "/act/{alert_id}", Permission.ACT, act),
-    Route("POST", "/silence", Permission.ADMIN, silence),
-    Route("POST", "/again", Permission.ADMIN, again, largest_form=100_000),
-)
+def routes_of(texts: Texts) -> tuple[Route, ...]:
+    """Return the routes of the rig."""
+    return (
+        Route("GET", "/hello", Permission.VIEW, texts.hello, frozenset({"scores"})),
+        Route("GET", "/fragile", Permission.VIEW, texts.fragile, frozenset({"scores"})),
+        Route("GET", "/asking", Permission.VIEW, asking, frozenset({"scores"})),
+        Route("GET", "/admin", Permission.ADMIN, texts.hello, frozenset({"scores"})),
+        Route("GET", "/broken", Permission.VIEW, broken),
+        Route("POST", "/act/{alert_id}", Permission.ACT, act),
+        Route("POST", "/silence", Permission.ADMIN, silence),
+        Route("POST", "/again", Permission.ADMIN, again, largest_form=100_000),
+    )
 
 
 @dataclass
@@ -149,7 +177,9 @@ class Rig:
 
     web: WebSettings = field(default_factory=WebSettings)
     board: Board = field(default_factory=Board)
-    routes: Sequence[Route] = ROUTES
+    #: Those of the rig, unless a test has others.
+    routes: Sequence[Route] = ()
+    texts: Texts = field(default_factory=Texts)
     clock: Clock = field(default_factory=Clock)
     #: What was published on nps.audit, and everything else.
     audited: list[dict[str, Any]] = field(default_factory=list)
@@ -159,6 +189,8 @@ class Rig:
     #: Whether Kafka answers.
     is_there: bool = True
     body_seconds: float = 60.0
+    #: The live updates of each process.
+    lives: list[Live] = field(default_factory=list)
     #: The sessions of other processes, which learn from the topic.
     others: list[Sessions] = field(default_factory=list)
 
@@ -195,12 +227,14 @@ class Rig:
         usual = rendering.templates.loader
         assert usual is not None
         rendering.templates.loader = ChoiceLoader([usual, DictLoader(TEMPLATES)])
-        showing = Showing(self.board, self.routes, rendering)
+        routes = self.routes or routes_of(self.texts)
+        showing = Showing(self.board, routes, rendering)
         live = Live(showing, entrance, self.clock)
+        self.lives.append(live)
         provider = None if auth.oidc.issuer is None else Provider(auth.oidc, self.web.base_url or "", self.clock)
         login = Login(LoginNeeds(auth, seals, cookies, entrance, sessions, audit, self.clock, provider))
         needs = Needs(
-            routes=self.routes,
+            routes=routes,
             showing=showing,
             plain=Plain(rendering),
             assets=assets,
@@ -281,6 +315,26 @@ class Browser:
         """Return the value of a cookie."""
         found = [cookie for cookie in self.client.cookie_jar if cookie.key == name]
         return found[0].value if found else None
+
+
+async def token_of(browser: Browser, path: str = "/hello") -> str:
+    """Return the token of the forms that a person gets now."""
+    await browser.open(path)
+    return browser.token
+
+
+def check_guarded(response: ClientResponse, *, is_kept: bool = False) -> None:
+    """Assert what holds for every answer."""
+    headers = response.headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy == STRICT
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Server"] == "detractor-worker"
+    assert ("immutable" in headers["Cache-Control"]) == is_kept
+    assert is_kept or headers["Cache-Control"] == "no-store"
 
 
 def with_users(**further: Any) -> WebSettings:

@@ -9,9 +9,20 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from aiohttp import ClientResponse
 from pydantic import SecretStr
-from web.board_rig import HASH, KEY, OTHER_HASH, PASSWORD, USERS, Answered, Browser, Rig, served, with_users
+from web.board_rig import (
+    HASH,
+    KEY,
+    OTHER_HASH,
+    PASSWORD,
+    USERS,
+    Answered,
+    Rig,
+    check_guarded,
+    served,
+    token_of,
+    with_users,
+)
 from web.boards import NOW
 
 from schemas.audit import Audit
@@ -21,32 +32,6 @@ from worker.flow.timestamps import HOUR
 from worker.links.settings import WebSettings
 
 MINUTE = 60_000
-STRICT = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "img-src": "'self'",
-    "connect-src": "'self'",
-    "form-action": "'self'",
-    "base-uri": "'none'",
-    "frame-ancestors": "'none'",
-}
-
-
-def check_guarded(response: ClientResponse, *, is_kept: bool = False) -> None:
-    """Assert what holds for every answer."""
-    headers = response.headers
-    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
-    assert policy == STRICT
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["X-Frame-Options"] == "DENY"
-    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert headers["Server"] == "detractor-worker"
-    assert ("immutable" in headers["Cache-Control"]) == is_kept
-    assert is_kept or headers["Cache-Control"] == "no-store"
-
-
 # Without a login
 
 
@@ -532,9 +517,3 @@ async def test_others_than_the_proxy_cannot_say_who_they_are() -> None:
     async with served(Rig(web)) as [browser]:
         await browser.get("/hello", **{"X-User": "zoe", "X-Groups": "boss"})
         assert browser.status == 403
-
-
-async def token_of(browser: Browser) -> str:
-    """Return the token of the forms that a person gets now."""
-    await browser.open("/hello")
-    return browser.token

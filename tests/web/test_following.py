@@ -193,7 +193,7 @@ def test_an_earlier_offset_means_another_topic() -> None:
 
 def test_every_kind_of_data_has_a_source_and_each_is_followed_once() -> None:
     board = Board()
-    found = sources(Settings.model_construct(), board, 12)
+    found = sources(Settings.model_construct(), board)
     kinds = [kind for source in found for kind in source.kinds]
     assert sorted(kinds) == sorted(KINDS)
     assert len({source.topic for source in found}) == len(found)

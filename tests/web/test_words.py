@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from worker.web.words.answers import ANSWER_WORDS
+from worker.web.words.cases import CASE_WORDS
 from worker.web.words.dead_letters import DEAD_LETTER_WORDS
 from worker.web.words.deliveries import DELIVERY_WORDS
 from worker.web.words.history import HISTORY_WORDS
 from worker.web.words.incidents import INCIDENT_PAGE_WORDS
 from worker.web.words.layout import LAYOUT_WORDS
+from worker.web.words.login import LOGIN_WORDS
+from worker.web.words.loop import LOOP_WORDS
 from worker.web.words.overview import OVERVIEW_WORDS
 from worker.web.words.scores import SCORE_WORDS
 from worker.web.words.silences import SILENCE_WORDS
@@ -23,11 +26,14 @@ from worker.web.words.why import WHY_WORDS
 #: Every text of the pages. Not the templates: they have no words of their own.
 PAGES = {
     "answers": ANSWER_WORDS,
+    "cases": CASE_WORDS,
     "dead_letters": DEAD_LETTER_WORDS,
     "deliveries": DELIVERY_WORDS,
     "history": HISTORY_WORDS,
     "incidents": INCIDENT_PAGE_WORDS,
     "layout": LAYOUT_WORDS,
+    "login": LOGIN_WORDS,
+    "loop": LOOP_WORDS,
     "overview": OVERVIEW_WORDS,
     "scores": SCORE_WORDS,
     "silences": SILENCE_WORDS,

@@ -35,6 +35,8 @@ MOST_CLIENTS = 500
 _SHORTEST_MS = 800
 #: How often it is looked whether stores have changed, in seconds.
 _LOOK_SECONDS = 0.1
+#: How often it is looked for clients whose connection or session has ended, in ms.
+_GONE_MS = 1_000
 #: How often a client gets a comment, so that proxies keep its connection, and so that a client that has vanished is
 #: noticed, in seconds.
 _COMMENT_SECONDS = 15.0
@@ -68,6 +70,8 @@ class Client:
     #: The hash of the content that it has.
     seen: str
     token: bytes
+    transport: asyncio.BaseTransport | None
+    visitor: Visitor
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -98,6 +102,8 @@ class Live:
         self._personal: set[str] = set()
         self._serving: set[asyncio.Task[object]] = set()
         self._is_open = False
+        #: When it was looked for clients that have gone, in ms.
+        self._looked_at = 0
         self._task: asyncio.Task[None] | None = None
         self._failure = Failure()
 
@@ -146,12 +152,12 @@ class Live:
         _give_up_early(request)
         key = self._key(found.route, visit)
         seen = request.headers.get("Last-Event-ID") or request.query.get("seen", "")
-        client = Client(seen, visit.form_token.encode())
+        client = Client(seen, visit.form_token.encode(), request.transport, visitor)
         self._serving.add(task)
         watched = self._watched.setdefault(key, Watched(found.route, replace(visit, person=key.person)))
         watched.clients.add(client)
         try:
-            await self._send_all(request, response, watched, client, visitor)
+            await self._send_all(request, response, watched, client)
         except (ConnectionError, TimeoutError):  # the client has gone, or is too slow
             if request.transport is not None:
                 request.transport.abort()
@@ -163,7 +169,7 @@ class Live:
         return response
 
     async def _send_all(
-        self, request: web.Request, response: web.StreamResponse, watched: Watched, client: Client, visitor: Visitor
+        self, request: web.Request, response: web.StreamResponse, watched: Watched, client: Client
     ) -> None:
         if watched.made_from is None:
             self._renew(watched)
@@ -171,7 +177,7 @@ class Live:
         async with asyncio.timeout(_READ_SECONDS):
             await response.prepare(request)
             await response.write(_BEGIN)
-        while self._clock.steady() < until and self._entrance.is_still_in(visitor):
+        while self._clock.steady() < until and self._entrance.is_still_in(client.visitor):
             client.news.clear()
             data = _COMMENT
             if watched.seen != client.seen or watched.event is _OVER:
@@ -195,7 +201,20 @@ class Live:
                     self._renew(watched)
                     # At least half of the time is left for other work.
                     await asyncio.sleep((self._clock.steady() - began) / 1_000)
+            self._wake_those_who_go()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def _wake_those_who_go(self) -> None:
+        """Let those notice it now whose connection or session has ended, rather than at their next comment."""
+        now = self._clock.steady()
+        if now - self._looked_at < _GONE_MS:
+            return
+        self._looked_at = now
+        for watched in self._watched.values():
+            for client in watched.clients:
+                has_gone = client.transport is None or client.transport.is_closing()
+                if has_gone or not self._entrance.is_still_in(client.visitor):
+                    client.news.set()
 
     def _is_due(self, watched: Watched) -> bool:
         """Say whether content has to be rendered again."""

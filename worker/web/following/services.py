@@ -22,7 +22,7 @@ _LOOK_SECONDS = 2.0
 
 def following_all(settings: Settings, board: Board, clock: Clock) -> list[Service]:
     """Return what fills the whole board."""
-    return _services(settings.kafka, sources(settings, board, settings.kafka.partitions), board, clock)
+    return _services(settings.kafka, sources(settings, board), board, clock)
 
 
 def following_cases(settings: Settings, board: Board, clock: Clock) -> list[Service]:

@@ -38,11 +38,8 @@ def cases_source(settings: Settings, board: Board) -> Source:
     return Source(topic, ("cases",), changelog.take, changelog.forget)
 
 
-def sources(settings: Settings, board: Board, partitions: int) -> list[Source]:
-    """Return everything that the page shows.
-
-    `partitions`: how many partitions each topic has, over which the newest records are spread.
-    """
+def sources(settings: Settings, board: Board) -> list[Source]:
+    """Return everything that the page shows."""
 
     def named(topic: str) -> str:
         return topic_name(settings.topic_prefix, topic)
@@ -68,7 +65,7 @@ def sources(settings: Settings, board: Board, partitions: int) -> list[Source]:
 
     history = Changelog(take_segment, board.history.forget)
     segments = changelog_name(settings.kafka.group, "process", SEGMENTS)
-    newest = max(_LEAST, settings.web.latest_records * _SHARE // partitions)
+    newest = max(_LEAST, settings.web.latest_records * _SHARE // settings.kafka.partitions)
     answers, recoveries, deliveries, letters = board.answers, board.recoveries, board.deliveries, board.dead_letters
     return [
         Source(named(events.SCORES), ("scores",), take_scores, board.scores.forget),

@@ -88,7 +88,8 @@ LOGIN_WORDS: Mapping[Language, LoginWords] = {
         this_one="C’est vous.",
         none="Personne d’autre n’est connecté.",
         ended="La session est fermée.",
-        not_ended="La session est fermée ici. Cela n’a pas encore pu être noté : d’autres serveurs peuvent encore "
-        "l’accepter.",
+        not_ended=french(
+            "La session est fermée ici. Cela n’a pas encore pu être noté : d’autres serveurs peuvent encore l’accepter."
+        ),
     ),
 }
