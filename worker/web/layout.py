@@ -14,7 +14,7 @@ from worker.web.words.layout import LAYOUT_WORDS, LayoutWords
 SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "overview": ("/", ()),
     "tree": ("/tree", ("/tree", "/compare", "/heat")),
-    "cases": ("/cases", ("/cases", "/loop")),
+    "cases": ("/cases", ("/cases", "/case", "/loop")),
     "why": ("/answers", ("/answers", "/dead-letters", "/deliveries", "/digests", "/silences", "/incidents")),
 }
 #: From this age of the data on, the page says that it may be out of date, in ms.
