@@ -30,6 +30,7 @@ from worker.board.dead_letters import LetterQuery
 from worker.board.deliveries import LineQuery
 from worker.board.newest import Bounds
 from worker.board.recoveries import LoopQuery
+from worker.flow import events
 from worker.flow.batch import MemoryRecord
 from worker.flow.cases.case import Case, Cases, Note, encode_cases
 from worker.flow.ids import make_id
@@ -41,6 +42,7 @@ _DAY, _HOUR = 86_400_000, 3_600_000
 #: As large as a region with its shops: 100 of them have 10,000 segments.
 _PER_REGION = 100
 _REPEATS = 15
+PARTITIONS = 12
 #: Of dead letters, a tenth is kept (worker/web/following/sources.py).
 _FEWER = 10
 _COMMENT = "Livré avec six jours de retard, et personne ne répond au téléphone. Je ne commanderai plus chez vous. " * 2
@@ -54,41 +56,53 @@ def main() -> None:
     parser.add_argument("--latest", type=int, default=Bounds().records, help="records that are kept of each topic")
     asked = parser.parse_args()
     importlib.import_module("worker.roles.web")  # what the role takes without a board
-    print(f"{'':>34}  {'RSS, MB':>8}  {'more':>6}  {'s':>6}")
+    print(f"{'':>34}  {'RSS, MB':>8}  {'more':>6}  {'CPU, s':>6}")
     memory = _Memory()
     board = Board.bounded(Bounds(asked.latest), CasePolicy())
     chance = random.Random(1)  # noqa: S311 - made-up data
-    paths = _paths(asked.segments)
+    paths = paths_of(asked.segments)
     memory.say("the role without data")
-    fill_scores(board, paths, chance)
+    for path, value in scores(paths, chance):
+        board.scores.take(path, value, NOW)
     memory.say(f"scores of {len(paths):,} segments")
-    fill_history(board, paths, chance)
+    for path, row in segment_rows(paths, chance):
+        board.history.take(path, row)
+    for path in paths:
+        board.history.days(path)
     memory.say("their history")
-    fill_cases(board, paths, asked.cases, chance)
+    for customer, row, partition in case_rows(paths, asked.cases, chance):
+        board.cases.take(customer, row, partition)
     board.cases.listed(CaseQuery(), NOW)
     memory.say(f"{asked.cases:,} cases")
-    for name, records, take in _logs(board, paths, asked.latest, chance):
+    takes: tuple[Callable[[MemoryRecord], None], ...] = (
+        board.answers.take,
+        board.alerts.take,
+        board.recoveries.take,
+        board.deliveries.take,
+        board.dead_letters.take,
+    )
+    for (name, _, records), take in zip(logs(paths, asked.latest, chance), takes, strict=True):
         number = 0
         for record in records:
             take(record)
             number += 1
         memory.say(f"{number:,} {name}")
-    print(f"\n{'':>34}  {'ms':>8}")
+    print(f"\n{'':>34}  {'CPU, ms':>8}")
     for name, query in _queries(board, paths):
         print(f"{name:>34}  {1_000 * _seconds(query):8.1f}")
 
 
-def fill_scores(board: Board, paths: Iterable[str], chance: random.Random) -> None:
-    """Give each segment scores."""
+def scores(paths: Iterable[str], chance: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Yield the path of each segment with its scores."""
     windows: dict[str, Any] = examples.SCORES["windows"]
     for path in paths:
         moved = {name: {**window, "promoters": chance.randrange(2_000)} for name, window in windows.items()}
         value = json.dumps({**examples.SCORES, "segment": path, "windows": moved}).encode()
-        board.scores.take(path, value, NOW)
+        yield path, value
 
 
-def fill_history(board: Board, paths: Iterable[str], chance: random.Random) -> None:
-    """Give each segment answers on every day of a year."""
+def segment_rows(paths: Iterable[str], chance: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Yield the path of each segment with its row, which has answers on every day of a year."""
     rows = []
     for _ in range(20):
         segment = Segment()
@@ -100,11 +114,11 @@ def fill_history(board: Board, paths: Iterable[str], chance: random.Random) -> N
         segment.spans.change(put, [])
         rows.append(msgspec.msgpack.encode(segment))
     for number, path in enumerate(paths):
-        board.history.take(path, rows[number % len(rows)])
+        yield path, rows[number % len(rows)]
 
 
-def fill_cases(board: Board, paths: list[str], number: int, chance: random.Random) -> None:
-    """Open cases, one for each customer. Some are ended, and some have a note."""
+def case_rows(paths: list[str], number: int, chance: random.Random) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield customers with a row and its partition, of one case each. Some are ended, and some have a note."""
     states, severities = [*CaseState], [*Severity]
     for one in range(number):
         state = states[0] if one % 3 else chance.choice(states)
@@ -134,16 +148,15 @@ def fill_cases(board: Board, paths: list[str], number: int, chance: random.Rando
         )
         if state in {CaseState.RESOLVED, CaseState.WITHDRAWN}:
             case.ended_at, case.cause = NOW, chance.choice(["price", "delivery"])
-        board.cases.take(b"c-%d" % one, encode_cases(Cases([case])), one % 12)
+        yield b"c-%d" % one, encode_cases(Cases([case])), one % PARTITIONS
 
 
-Take = Callable[[MemoryRecord], None]
 #: Returns what is different in the event with a number.
 Changed = Callable[[int], dict[str, Any]]
 
 
-def _logs(board: Board, paths: list[str], number: int, chance: random.Random) -> Iterator[tuple[str, Any, Take]]:
-    """Yield a name for the records of each topic, the records, and what takes them in."""
+def logs(paths: list[str], number: int, chance: random.Random) -> Iterator[tuple[str, str, Iterator[MemoryRecord]]]:
+    """Yield a name for the records of each topic, the topic, and the records."""
 
     def made(
         example: dict[str, Any], changed: Callable[[int], dict[str, Any]], kind: str = ""
@@ -151,7 +164,7 @@ def _logs(board: Board, paths: list[str], number: int, chance: random.Random) ->
         headers = [("ce_type", kind.encode())] if kind else []
         for one in range(number // _FEWER if kind == "letter" else number):
             value = json.dumps(example | changed(one)).encode()
-            yield MemoryRecord("", one % 12, one // 12, NOW + one, b"", value, headers)
+            yield MemoryRecord("", one % PARTITIONS, one // PARTITIONS, NOW + one, b"", value, headers)
 
     def of_customer(one: int) -> dict[str, Any]:
         return {
@@ -173,11 +186,11 @@ def _logs(board: Board, paths: list[str], number: int, chance: random.Random) ->
     def letter(one: int) -> dict[str, Any]:
         return {"dead_letter_id": make_id("letter", one), "payload": b64encode(chance.randbytes(6_000)).decode()}
 
-    yield "decisions", made(examples.DECISION, of_customer), board.answers.take
-    yield "steps of alerts", made(examples.ALERT, alert, ALERT), board.alerts.take
-    yield "recoveries", made(examples.RECOVERY, recovery), board.recoveries.take
-    yield "deliveries", made(examples.DELIVERY, delivery), board.deliveries.take
-    yield "dead letters", made(examples.DEAD_LETTER, letter, "letter"), board.dead_letters.take
+    yield "decisions", events.DECISIONS, made(examples.DECISION, of_customer)
+    yield "steps of alerts", events.ALERTS, made(examples.ALERT, alert, ALERT)
+    yield "recoveries", events.RECOVERIES, made(examples.RECOVERY, recovery)
+    yield "deliveries", events.DELIVERIES, made(examples.DELIVERY, delivery)
+    yield "dead letters", events.DEAD_LETTERS, made(examples.DEAD_LETTER, letter, "letter")
 
 
 def _queries(board: Board, paths: list[str]) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -218,7 +231,8 @@ def _change_and_list(board: Board) -> Callable[[], object]:
     return change
 
 
-def _paths(number: int) -> list[str]:
+def paths_of(number: int) -> list[str]:
+    """Return the paths of so many segments, the root first."""
     regions = [f"country-{one // 10}/region-{one}" for one in range(max(1, number // _PER_REGION))]
     paths = ["", *dict.fromkeys(region.partition("/")[0] for region in regions), *regions]
     shops = (f"{regions[one % len(regions)]}/shop {one}" for one in range(number))
@@ -228,9 +242,9 @@ def _paths(number: int) -> list[str]:
 def _seconds(query: Callable[[], object]) -> float:
     found = []
     for _ in range(_REPEATS):
-        begun = time.perf_counter()
+        begun = time.process_time()
         query()
-        found.append(time.perf_counter() - begun)
+        found.append(time.process_time() - begun)
     return median(found)
 
 
@@ -239,13 +253,13 @@ class _Memory:
 
     def __init__(self) -> None:
         self._before = 0.0
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     def say(self, name: str) -> None:
         gc.collect()
-        now, seconds = _rss(), time.perf_counter() - self._since
+        now, seconds = _rss(), time.process_time() - self._since
         print(f"{name:>34}  {now:8.0f}  {now - self._before:+6.0f}  {seconds:6.1f}", flush=True)
-        self._before, self._since = now, time.perf_counter()
+        self._before, self._since = now, time.process_time()
 
 
 def _rss() -> float:

@@ -8,6 +8,7 @@ from flow.records import DAY, HOUR, NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.board import history as module
 from worker.board.history import History
 from worker.board.unreadable import UNREADABLE
 from worker.nps.histogram import classify
@@ -73,6 +74,21 @@ def test_a_segment_that_is_not_known_has_no_history() -> None:
     assert history.version > before
     history.take("no row yet", msgspec.msgpack.encode(Segment()))
     assert history.days("no row yet") == []
+
+
+def test_rows_wait_until_somebody_asks_or_until_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 20)
+    history = History()
+    for number in range(30):
+        history.take(f"s-{number % 7}", row([(24 * day, 9) for day in range(number % 5)]), partition=number % 7)
+        assert history._buckets == sum(peeked.size for peeked in history._waiting.values()) <= 20
+    assert len(history) == 7
+    for segment in range(7):
+        last = max(number for number in range(30) if number % 7 == segment)
+        assert len(history.days(f"s-{segment}")) == last % 5
+    history.take("s-1", row([(0, 9)]), partition=1)
+    history.forget(1)
+    assert (len(history), history.days("s-1"), history._buckets) == (6, [], 0)
 
 
 def test_what_is_no_row_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from browser.chromium import PROGRAMS, chromium, program
 from browser.company import Company
 from browser.company import company as served_company
+from integration.conftest import bench as bench  # noqa: PLC0414 - the fixture of a worker
 from playwright.async_api import Browser
 
 

@@ -1,4 +1,4 @@
-"""The board of the page on Kafka: it is filled from the worker's topics, follows them, and is the same in all processes."""
+"""The board of the page on Kafka: it is filled from the worker's topics, and every process shows the same."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

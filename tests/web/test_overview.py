@@ -9,6 +9,7 @@ from web.pages import html, text
 
 from schemas.scores import SuspectScale, TrendScore
 from worker.board.board import Board
+from worker.flow.batch import MemoryRecord
 from worker.nps.buckets import Buckets
 from worker.nps.spans import Spans
 from worker.nps.windows import DAY
@@ -202,3 +203,16 @@ def test_somebody_with_several_segments_gets_links_to_them() -> None:
     assert 'href="/?segment=Support"' in html(overview, visit(segments=own), BOARD)
     assert "Your segments" not in html(overview, visit(segments=("Support",)), BOARD)
     assert "Your segments" not in html(overview, visit(), BOARD)
+
+
+def test_an_incident_that_is_also_about_a_hidden_segment_is_hidden() -> None:
+    found = board()
+    incident = found.incidents.find("i-2")
+    assert incident is not None
+    wider = incident.newest.model_copy(update={"also": ["Support/Phone"], "occurred_at": incident.newest.occurred_at})
+    value = wider.model_dump_json().encode()
+    found.incidents.take(MemoryRecord("nps.alerts", 0, 99, NOW - DAY, b"Retail/Marseille", value, []))
+    for own, expected in ((("",), True), (("Retail",), False)):
+        read = html(overview, visit(segments=own, segment="Retail/Marseille"), found)
+        assert expected == ('class="flag"' in read)
+        assert expected == ("Support/Phone" in read)

@@ -72,6 +72,7 @@ class AlertLog:
         read = _read(record.value)
         step = _Step(
             (record.timestamp, record.partition, record.offset),
+            len(record.value),
             read.alert_id,
             read.customer_id,
             sys.intern(read.segment),
@@ -81,7 +82,7 @@ class AlertLog:
         self.version += 1
         self._of_alert.put(step.alert_id, step)
         self._of_customer.put(step.customer_id, step)
-        self._newest.put(step, len(record.value))
+        self._newest.put(step)
 
     def forget(self, partition: int) -> None:
         """Forget what a partition had, since its topic was deleted and created again."""

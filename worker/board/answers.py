@@ -105,6 +105,7 @@ class AnswerLog:
             verdicts = self._verdicts.setdefault(verdicts, verdicts)
         answer = Answer(
             (record.timestamp, record.partition, record.offset),
+            len(record.value or b""),
             sys.intern(read.outcome),
             read.customer_id,
             read.response_id or "",
@@ -120,7 +121,7 @@ class AnswerLog:
         self.version += 1
         self._of_customer.put(answer.customer_id, answer)
         self._of_response.put(answer.response_id, answer)
-        self._newest.put(answer, len(record.value or b""))
+        self._newest.put(answer)
 
     def forget(self, partition: int) -> None:
         """Forget what a partition had, since its topic was deleted and created again."""

@@ -64,6 +64,7 @@ class DeadLetters:
         read = DeadLetter.model_validate_json(record.value or b"")
         letter = Letter(
             (record.timestamp, record.partition, record.offset),
+            len(record.value or b""),
             read.dead_letter_id,
             read.reason,
             read.detail,
@@ -81,7 +82,7 @@ class DeadLetters:
             self._newest.remove([known])
         self.version += 1
         self._by_id[letter.id] = letter
-        self._newest.put(letter, len(letter.payload or b"") + len(letter.detail))
+        self._newest.put(letter)
 
     def forget(self, partition: int) -> None:
         """Forget what a partition had, since its topic was deleted and created again."""

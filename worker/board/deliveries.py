@@ -93,6 +93,7 @@ class DeliveryLog:
         read = _read(record.value or b"")
         line = Line(
             (record.timestamp, record.partition, record.offset),
+            len(record.value or b""),
             read.delivery_id,
             read.alert_id,
             sys.intern(read.channel),
@@ -110,7 +111,7 @@ class DeliveryLog:
         self._of_alert.put(line.alert_id, line)
         self._of_delivery.put(line.delivery_id, line)
         self._of_digest.put(line.digest_id, line)
-        self._newest.put(line, len(record.value or b""))
+        self._newest.put(line)
 
     def forget(self, partition: int) -> None:
         """Forget what a partition had, since its topic was deleted and created again."""

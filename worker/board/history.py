@@ -58,6 +58,10 @@ class _Peek(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _peek = msgspec.msgpack.Decoder(_Peek).decode
 _NOTHING = array("B")
+_NO_BUCKETS = Buckets()
+_INDEX_BYTES = 4
+#: How many buckets may wait to be reduced to three numbers. Each takes 15 bytes or more.
+_MOST_WAITING = 500_000
 
 
 class _Series(NamedTuple):
@@ -67,9 +71,23 @@ class _Series(NamedTuple):
     #: Three numbers for each bucket.
     counts: "array[int]"
 
-    def __iter__(self) -> Iterator[tuple[int, Classes]]:  # type: ignore[override]
+    def each(self) -> Iterator[tuple[int, Classes]]:
+        """Yield the index and the numbers of each bucket."""
         counts = iter(self.counts)
         return zip(self.indexes, zip(counts, counts, counts, strict=True), strict=True)
+
+
+class _Peeked(NamedTuple):
+    """What is needed of a row."""
+
+    days: Buckets
+    hours: Buckets
+    partition: int
+
+    @property
+    def size(self) -> int:
+        """The number of its buckets."""
+        return (len(self.days.indexes) + len(self.hours.indexes)) // _INDEX_BYTES
 
 
 class _Row(NamedTuple):
@@ -79,41 +97,57 @@ class _Row(NamedTuple):
 
 
 class History:
-    """The history by the path of a segment or a survey."""
+    """The history by the path of a segment or a survey.
+
+    A busy segment's row is written about once a second, and is seldom looked at. So the three numbers of each day are
+    computed when somebody asks, or when too many rows wait for that.
+    """
 
     def __init__(self) -> None:
         #: It grows with each change.
         self.version = 0
         self._rows: dict[str, _Row] = {}
+        #: The rows for which that was not done yet, and their number of buckets.
+        self._waiting: dict[str, _Peeked] = {}
+        self._buckets = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows.keys() | self._waiting.keys())
 
     def take(self, path: str, row: bytes | None, partition: int = 0) -> None:
         """Take in a row of the table of the segments; None if the segment was forgotten.
 
         Raise one of UNREADABLE if it is no row.
         """
+        read = None if row is None else _peek(row).spans.buckets
         self.version += 1
-        if row is None:
+        before = self._waiting.pop(path, None)
+        self._buckets -= 0 if before is None else before.size
+        if read is None:
             self._rows.pop(path, None)
             return
-        buckets = _peek(row).spans.buckets
-        self._rows[path] = _Row(_series(buckets.get(DAY)), _series(buckets.get(HOUR)), partition)
+        peeked = _Peeked(read.get(DAY, _NO_BUCKETS), read.get(HOUR, _NO_BUCKETS), partition)
+        self._waiting[path] = peeked
+        self._buckets += peeked.size
+        if self._buckets > _MOST_WAITING:
+            for waiting in [*self._waiting]:
+                self._row(waiting)
 
     def forget(self, partition: int) -> None:
         """Forget the rows of a partition, since the changelog was deleted and created again."""
         self.version += 1
+        for path in [*self._waiting]:
+            self._row(path)
         self._rows = {path: row for path, row in self._rows.items() if row.partition != partition}
 
     def days(self, path: str) -> list[DayCount]:
         """Return the answers by day, the oldest day first. Days without answers are left out."""
-        row = self._rows.get(path)
-        return [] if row is None else [DayCount(day, *counts) for day, counts in row.days if any(counts)]
+        row = self._row(path)
+        return [] if row is None else [DayCount(day, *counts) for day, counts in row.days.each() if any(counts)]
 
     def total(self, path: str, first: int, last: int) -> Classes:
         """Return the answers from the day `first` to the day `last`, both counted since 1970."""
-        row = self._rows.get(path)
+        row = self._row(path)
         if row is None:
             return 0, 0, 0
         indexes, counts = row.days.indexes, row.days.counts
@@ -122,12 +156,20 @@ class History:
 
     def hours(self, path: str) -> list[HourCount]:
         """Return the answers of the last hours in which there were any, the oldest hour first."""
-        row = self._rows.get(path)
-        return [] if row is None else [HourCount(hour, *counts) for hour, counts in row.hours if any(counts)]
+        row = self._row(path)
+        return [] if row is None else [HourCount(hour, *counts) for hour, counts in row.hours.each() if any(counts)]
+
+    def _row(self, path: str) -> _Row | None:
+        """Return what is kept of a row; None if there is none."""
+        waiting = self._waiting.pop(path, None)
+        if waiting is not None:
+            self._buckets -= waiting.size
+            self._rows[path] = _Row(_series(waiting.days), _series(waiting.hours), waiting.partition)
+        return self._rows.get(path)
 
 
-def _series(buckets: Buckets | None) -> _Series:
-    if buckets is None or not buckets.indexes:
+def _series(buckets: Buckets) -> _Series:
+    if not buckets.indexes:
         return _Series(_NOTHING, _NOTHING)
     indexes = columns.read(buckets.indexes, "I")
     newest = indexes[-1]

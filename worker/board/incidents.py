@@ -64,6 +64,7 @@ class IncidentLog:
         read = Incident.model_validate_json(value)
         step = _Step(
             (record.timestamp, record.partition, record.offset),
+            len(value),
             read.alert_id,
             value,
             (read.segment, *read.also),
@@ -71,7 +72,7 @@ class IncidentLog:
         )
         self.version += 1
         self._of_incident.put(step.alert_id, step)
-        self._newest.put(step, len(value))
+        self._newest.put(step)
 
     def forget(self, partition: int) -> None:
         """Forget what a partition had, since its topic was deleted and created again."""

@@ -19,6 +19,8 @@ class Kept(msgspec.Struct, gc=False):
     """What is kept of a record."""
 
     place: Place
+    #: The size of the record's value, in bytes.
+    size: int
 
     @property
     def at(self) -> int:
@@ -61,17 +63,15 @@ class Newest(Generic[T]):
         self._bounds = bounds
         self._dropped = dropped
         self._entries: list[T] = []
-        self._sizes: dict[Place, int] = {}
         self._size = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, entry: T, size: int) -> None:
-        """Keep an entry. `size`: of its record's value, in bytes."""
+    def put(self, entry: T) -> None:
+        """Keep an entry."""
         insort(self._entries, entry, key=_place)
-        self._sizes[entry.place] = size
-        self._size += size
+        self._size += entry.size
         if len(self._entries) > self._bounds.records * _SLACK or self._size > self._bounds.size * _SLACK:
             self._trim()
 
@@ -97,16 +97,16 @@ class Newest(Generic[T]):
 
     def _trim(self) -> None:
         number = max(0, len(self._entries) - self._bounds.records)
-        size = self._size - sum(self._sizes[entry.place] for entry in self._entries[:number])
+        size = self._size - sum(entry.size for entry in self._entries[:number])
         while size > self._bounds.size:
-            size -= self._sizes[self._entries[number].place]
+            size -= self._entries[number].size
             number += 1
         gone, self._entries = self._entries[:number], self._entries[number:]
         for entry in gone:
             self._let_go(entry)
 
     def _let_go(self, entry: T) -> None:
-        self._size -= self._sizes.pop(entry.place)
+        self._size -= entry.size
         self._dropped(entry)
 
 
@@ -114,27 +114,38 @@ class Index(Generic[T]):
     """The entries by one of their texts, such as the id of their customer."""
 
     def __init__(self) -> None:
-        self._found: dict[str, list[T]] = {}
+        #: Most texts have one entry, which needs no list.
+        self._found: dict[str, T | list[T]] = {}
 
     def __contains__(self, text: str) -> bool:
         return text in self._found
 
     def put(self, text: str, entry: T) -> None:
         """Note an entry. An empty text is not noted."""
-        if text:
-            insort(self._found.setdefault(text, []), entry, key=_place)
+        if not text:
+            return
+        known = self._found.get(text)
+        if known is None:
+            self._found[text] = entry
+        elif isinstance(known, list):
+            insort(known, entry, key=_place)
+        else:
+            self._found[text] = sorted([known, entry], key=_place)
 
     def drop(self, text: str, entry: T) -> None:
         """Forget an entry."""
-        entries = self._found.get(text, [])
-        if entry in entries:
-            entries.remove(entry)
-        if not entries:
+        left = [one for one in self.of(text) if one.place != entry.place]
+        if len(left) > 1:
+            self._found[text] = left
+        elif left:
+            self._found[text] = left[0]
+        else:
             self._found.pop(text, None)
 
     def of(self, text: str) -> list[T]:
         """Return the entries with a text, the oldest one first."""
-        return [*self._found.get(text, ())]
+        found = self._found.get(text)
+        return [] if found is None else [*found] if isinstance(found, list) else [found]
 
 
 def page_of(newest_first: Sequence[T], after: str) -> Page[T]:

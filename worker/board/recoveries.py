@@ -99,14 +99,16 @@ class RecoveryLog:
         )
         read.receivers = [sys.intern(receiver) for receiver in read.receivers]
         read.cause = None if read.cause is None else sys.intern(read.cause)
-        kept = _Kept((record.timestamp, record.partition, record.offset), read, to_ms(read.opened_at))
+        kept = _Kept(
+            (record.timestamp, record.partition, record.offset), len(record.value), read, to_ms(read.opened_at)
+        )
         known = self._by_id.get(read.recovery_id)
         if known is not None:
             self._newest.remove([known])
         self.version += 1
         self._by_id[read.recovery_id] = kept
         self._of_customer.put(read.customer_id, kept)
-        self._newest.put(kept, len(record.value))
+        self._newest.put(kept)
 
     def forget(self, partition: int) -> None:
         """Forget what a partition had, since its topic was deleted and created again."""

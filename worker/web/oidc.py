@@ -7,12 +7,12 @@ import asyncio
 import hashlib
 import json
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from worker.access.id_token import Member, Unproven, member_of
 from worker.access.settings import OidcSettings
@@ -106,12 +106,13 @@ class Provider:
             "code_verifier": verifier,
         }
         methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        login = None
+        headers = dict[str, str]()
         if "client_secret_basic" in methods:
-            login = BasicAuth(quote(client, safe=""), quote(password, safe=""))
+            login = f"{quote(client, safe='')}:{quote(password, safe='')}"
+            headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
         else:
             form |= {"client_id": client, "client_secret": password}
-        answer = await self._asked("POST", _endpoint(document, "token_endpoint"), data=form, auth=login)
+        answer = await self._asked("POST", _endpoint(document, "token_endpoint"), data=form, headers=headers)
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise Failed("the provider has returned no ID token")

@@ -21,11 +21,10 @@ class IncidentLine(NamedTuple):
 
 
 def incident_line(incident: KnownIncident, visit: Visit, words: HistoryWords, notation: Notation) -> IncidentLine:
-    """Return an incident in words: what it began with, and when it was."""
+    """Return an incident in words: what is wrong, or was wrong when it began, and when that was."""
     opened, newest = incident.steps[0], incident.newest
-    sentence = incident_page(opened, replace(visit.readers, language=visit.language)).why
-    first = notation.short_day(day_of(newest.since))
-    if incident.is_open:
-        return IncidentLine(newest.alert_id, True, words.since.format(first=first), sentence)
-    last = notation.short_day(day_of(newest.occurred_at))
-    return IncidentLine(newest.alert_id, False, words.until.format(first=first, last=last), sentence)
+    described = newest if incident.is_open else opened
+    sentence = incident_page(described, replace(visit.readers, language=visit.language)).why
+    first, last = (notation.short_day(day_of(at)) for at in (newest.since, newest.occurred_at))
+    when = words.since.format(first=first) if incident.is_open else words.until.format(first=first, last=last)
+    return IncidentLine(newest.alert_id, incident.is_open, when, sentence)
