@@ -16,6 +16,13 @@ def test_after_as_many_attempts_a_key_waits_until_the_first_of_them_is_long_ago(
     assert attempts.wait("a", 1_050) == 50
 
 
+def test_an_unknown_key_never_waits() -> None:
+    attempts = Attempts(1, 1_000)
+    attempts.note("", 0)
+
+    assert attempts.wait("", 1) == 0
+
+
 def test_a_success_is_a_new_beginning() -> None:
     attempts = Attempts(1, 1_000)
     attempts.note("a", 0)

@@ -209,7 +209,7 @@ def test_an_incident_that_is_also_about_a_hidden_segment_is_hidden() -> None:
     found = board()
     incident = found.incidents.find("i-2")
     assert incident is not None
-    wider = incident.newest.model_copy(update={"also": ["Support/Phone"], "occurred_at": incident.newest.occurred_at})
+    wider = incident.newest.model_copy(update={"also": ["Support/Phone"], "reason": "wider"})
     value = wider.model_dump_json().encode()
     found.incidents.take(MemoryRecord("nps.alerts", 0, 99, NOW - DAY, b"Retail/Marseille", value, []))
     for own, expected in ((("",), True), (("Retail",), False)):

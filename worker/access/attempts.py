@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 class Attempts:
     """At most `most` attempts of each key within a span. What is remembered is bounded: old keys are forgotten first.
 
-    Times are in ms.
+    The attempts of the empty key are not counted: it stands for an address that is not known. Times are in ms.
     """
 
     def __init__(self, most: int, span: int, keys: int = 10_000) -> None:
@@ -25,6 +25,8 @@ class Attempts:
 
     def note(self, key: str, now: int) -> None:
         """Note an attempt."""
+        if not key:
+            return
         times = self._times.setdefault(key, deque(maxlen=self._most))
         self._times.move_to_end(key)
         times.append(now)

@@ -30,16 +30,17 @@ def client_of(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
 
     What a proxy that is not trusted says does not count. Each proxy adds the address of its client at the end, so the
     last address that is no trusted proxy is that of the client. Addresses of IPv6 count by their /64 networks, since a
-    client has all addresses of one.
+    client has all addresses of one. The text is empty if the address is not known: an address of this machine may be
+    that of a proxy that is not trusted.
     """
     found = _address(peer)
     for hop in reversed(forwarded.split(",")[-20:] if forwarded else []):
         if found is None or not any(found in network for network in proxies):
             break
         found = _address(hop)
-    if isinstance(found, IPv6Address):
-        return str(IPv6Network((found, 64), strict=False).network_address)
-    return str(found)
+    if found is None or found.is_loopback:
+        return ""
+    return str(IPv6Network((found, 64), strict=False).network_address if isinstance(found, IPv6Address) else found)
 
 
 def is_local_host(host: str) -> bool:

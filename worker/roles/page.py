@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 10.0
 _NO_LOGIN = "the page has no login (web.auth): whoever works on this machine can see everything on it, and act"
 _NO_PROXIES = (
-    "web.trusted_proxies is empty: if a reverse proxy forwards to the page, attempts to log in are counted as if all "
-    "of them came from one address (docs/page.md)"
+    "web.trusted_proxies is empty: if a reverse proxy forwards to the page, attempts to log in are counted by the name "
+    "only, and not by the address (docs/page.md)"
 )
 
 

@@ -102,5 +102,6 @@ def _links(
             receivers=settings.routing.receivers,
             clock=surroundings.clock,
             failure=failure,
+            proxies=settings.web.proxies,
         )
     )

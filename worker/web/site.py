@@ -21,6 +21,8 @@ from aiokafka.errors import KafkaError
 
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
+from worker.access.attempts import Attempts
+from worker.access.client import Network, client_of
 from worker.clock import Clock
 from worker.errors import Fatal, Unreachable
 from worker.flow.cases.known import KnownCase
@@ -47,6 +49,10 @@ _GIVE_SECONDS = 20.0
 _LONGEST_LANGUAGES = 500
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ACCEPTED_LANGUAGE = re.compile(r"(?P<language>fr|en)(?:-[a-z0-9-]+)?(?:;q=(?P<weight>[01](?:\.[0-9]{0,3})?))?")
+
+#: How often an address may open links that nobody has signed, and send forms, within a span, in ms. Programs that look
+#: through mails open links without end, so links that are valid are not counted.
+_MOST_INVALID, _MOST_FORMS, _SPAN = 60, 60, 60_000
 
 #: The headers of every answer.
 HEADERS = {
@@ -96,6 +102,8 @@ class Needs:
     failure: Failure
     #: How long a client may take to send a form, in seconds.
     body_seconds: float = 10.0
+    #: The reverse proxies that are believed.
+    proxies: tuple[Network, ...] = ()
 
 
 class _Offer(NamedTuple):
@@ -121,6 +129,8 @@ class Site:
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
         self._waiting = asyncio.Semaphore(_MOST_WAITING)
+        self._invalid = Attempts(_MOST_INVALID, _SPAN)
+        self._forms = Attempts(_MOST_FORMS, _SPAN)
 
     def application(self) -> web.Application:
         """Return what serves the pages, where there is nothing else."""
@@ -176,6 +186,10 @@ class Site:
 
     async def _act(self, action: CommandAction, request: web.Request) -> web.StreamResponse:
         """Answer POST: give the command of the form, and say what became of it."""
+        now, client = self._needs.clock.steady(), self._client(request)
+        if self._forms.wait(client, now):
+            return _html(self._pages(request).busy(), 429)
+        self._forms.note(client, now)
         found = self._find(action, request)
         if isinstance(found, web.Response):
             return found
@@ -199,7 +213,10 @@ class Site:
         if link is Refusal.EXPIRED:
             return _html(pages.expired(needs.links.days), 410)
         if isinstance(link, Refusal):
-            return _html(pages.invalid(), 404)
+            at, client = needs.clock.steady(), self._client(request)
+            is_too_often = bool(self._invalid.wait(client, at))
+            self._invalid.note(client, at)
+            return _html(pages.busy() if is_too_often else pages.invalid(), 429 if is_too_often else 404)
         if not needs.cases.ready:
             return _html(pages.starting(), 503)
         pages = self._pages(request, needs.receivers.get(link.receiver))
@@ -254,6 +271,10 @@ class Site:
             return _html(pages.refused(), 422)
         known = self._needs.cases.find(link.alert_id, self._needs.clock.now())
         return _html(pages.outdated(stands, None if known is None else known.case), _STATUS.get(stands, 200))
+
+    def _client(self, request: web.Request) -> str:
+        """Return the address of a client."""
+        return client_of(request.remote or "", request.headers.get("X-Forwarded-For", ""), self._needs.proxies)
 
     def _pages(self, request: web.Request, receiver: Receiver | None = None) -> Pages:
         """Return what makes the pages for whoever has sent a request."""
