@@ -47,7 +47,8 @@ class Window:
 
     page: Page
     base: str
-    #: Errors of scripts and of the console, refusals by the content security policy, and answers that are errors.
+    #: Errors of scripts and of the console, refusals by the content security policy, and answers that are errors,
+    #: but for pages that say that a form was wrong, or that there is no such page.
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
@@ -83,12 +84,14 @@ class Window:
         return found
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # What the console says of an answer is known from the answer itself.
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
             self.wrong.append(f"{message.type}: {message.text}")
 
     def _failed(self, error: Error) -> None:
         self.wrong.append(f"script: {error}")
 
     def _answered(self, response: Response) -> None:
-        if response.status >= 500:
+        is_page = response.request.is_navigation_request()
+        if response.status >= (500 if is_page else 400):
             self.wrong.append(f"{response.status} {response.url}")

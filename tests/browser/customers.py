@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from flow.records import Record
-from web.boards import DAY, NOW
+from web.boards import NOW
 from web.why_boards import why_board
 
 from schemas.alert import Severity
@@ -12,7 +12,7 @@ from schemas.case import CaseOutcome, CaseState
 from schemas.examples import ALERT, CASE, RECOVERY
 from worker.board.board import Board
 from worker.flow.cases.case import Case, Cases, Note, encode_cases
-from worker.flow.timestamps import HOUR, rfc3339
+from worker.flow.timestamps import DAY, HOUR, rfc3339
 
 _MINUTE = 60_000
 

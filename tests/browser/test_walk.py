@@ -1,5 +1,6 @@
 """The whole way on a real Kafka and a real worker: an unhappy answer, its case, and what came of it, in a browser."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,8 +56,9 @@ class Site:
         context.set_default_timeout(_LONG)
         window = await Window.opened(context, self.base)
         page = await window.go("/")
-        while not await page.locator("input[name=name]").count():  # the role has just started
-            await page.reload()
+        async with asyncio.timeout(60):
+            while not await page.locator("input[name=name]").count():  # the role has just started
+                await page.reload()
         window.wrong.clear()
         await page.locator("input[name=name]").fill(name)
         await page.locator("input[name=password]").fill(PASSWORD)
@@ -130,7 +132,7 @@ async def test_everything_works_without_scripts(site: Site) -> None:
         await page.get_by_role("button", name=words.acts[CommandAction.REOPEN], exact=True).click()
         await until(page, words.states[CaseState.OPEN])
         await page.get_by_role("link", name=words.figures, exact=True).click()
-        await until(page, "Lyon")
+        await until(page, "Retail")
 
 
 def state(page: Page, word: str) -> Locator:
@@ -148,5 +150,6 @@ async def resolve(page: Page, button: str) -> None:
 
 async def until(page: Page, text: str) -> None:
     """Open the page again until it says something: what happens takes a moment to be seen."""
-    while text not in await page.locator("#main").inner_text():
-        await page.reload()
+    async with asyncio.timeout(60):
+        while text not in await page.locator("#main").inner_text():
+            await page.reload()
