@@ -119,6 +119,27 @@ def test_the_order_after_changes_is_that_of_sorting_all_of_them(changes: list[tu
     assert len(found) == len(expected)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([*CaseState]), st.integers(-3, 3)), max_size=3 * PAGE),
+    st.frozensets(st.sampled_from([*CaseState])),
+    st.integers(0, 40),
+)
+def test_a_list_by_states_alone_is_that_of_a_list_by_all_severities(
+    cases: list[tuple[CaseState, int]], states: frozenset[str], removed: int
+) -> None:
+    found = CaseBook(POLICY)
+    for number, (state, due) in enumerate(cases):
+        found.take(b"c-%d" % number, row(case(f"a-{number}", NOW + due, state=state, resolve_due=NOW + due)))
+    for number in range(min(removed, len(cases))):
+        found.take(b"c-%d" % number, None)
+    plain, slow = CaseQuery(states=states), CaseQuery(states=states, severities=frozenset({*Severity}))
+    for _ in range(4):
+        assert found.listed(plain, NOW) == found.listed(slow, NOW)
+        assert found.totals(plain, NOW) == found.listed(slow, NOW).totals
+        after = found.listed(plain, NOW).next
+        plain, slow = plain._replace(after=after), slow._replace(after=after)
+
+
 def test_many_changes_at_once_are_sorted_as_well() -> None:
     found = book(c=[case("first")])
     assert ids(found) == ["first"]

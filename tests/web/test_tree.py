@@ -106,3 +106,18 @@ def test_what_is_not_known_or_not_to_be_seen() -> None:
             tree(visit("/tree", segments=("Retail/Paris",), segment=segment or "Online"), BOARD), NotFound
         )
     assert isinstance(tree(visit("/tree", segment="/survey/after-call"), BOARD), NotFound)
+
+
+def test_a_change_of_the_mix_names_the_segment_that_moved() -> None:
+    found = Board()
+    before, after = TODAY - 40, TODAY - 10
+    put(found, "", {before: (850, 0, 150), after: (450, 0, 550)})
+    put(found, "Good", {before: (810, 0, 90), after: (270, 0, 30)})
+    put(found, "Bad", {before: (40, 0, 60), after: (180, 0, 520)})
+    read = text(tree, visit("/tree"), found)
+    assert "In the last 30 days, the NPS is 80 points lower than in the 30 days before." in read
+    assert re.search(r"Most of that is due to (Good|Bad), whose share of the answers went from \d+% to \d+%\.", read)
+    put(found, "", {before: (850, 0, 150), after: (850, 0, 150)})
+    assert "the NPS is the same as in the 30 days before" in text(tree, visit("/tree"), found)
+    put(found, "", {before: (450, 0, 550), after: (850, 0, 150)})
+    assert "the NPS is 80 points higher than" in text(tree, visit("/tree"), found)

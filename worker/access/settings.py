@@ -136,8 +136,6 @@ class AuthSettings(Section):
     """The login of the page. Without it, the page can only be opened on the machine itself."""
 
     users: dict[Name, User] = Field(default={}, description="The people who log in with a password, by their names.")
-    oidc: OidcSettings = OidcSettings()
-    header: HeaderSettings = HeaderSettings()
     groups: dict[Name, Group] = Field(
         default={},
         description="What the groups of people may see and do who log in by OpenID Connect or by a proxy. If somebody "
@@ -157,6 +155,8 @@ class AuthSettings(Section):
     session_hours: int = Field(
         default=12, ge=1, le=24 * 30, description="Hours after a login until the person has to log in again."
     )
+    oidc: OidcSettings = OidcSettings()
+    header: HeaderSettings = HeaderSettings()
 
     @model_validator(mode="after")
     def _usable(self) -> "AuthSettings":

@@ -6,6 +6,7 @@ The rows stay encoded. What lists are sorted and filtered by is kept apart, in a
 import sys
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import msgspec
 
 from schemas.case import CaseState
 from worker.board.visible import EVERYTHING, sees
-from worker.flow.cases.case import Case, decode_cases, is_forgotten
+from worker.flow.cases.case import ENDED, Case, decode_cases, is_forgotten
 from worker.flow.cases.known import SEVERITIES, KnownCase
 from worker.flow.policy import CasePolicy
 from worker.flow.timestamps import DAY
@@ -24,6 +25,7 @@ PAGE = 50
 #: The place in the order of a case without a time limit.
 _NEVER = 1 << 62
 _STATES = [*CaseState]
+_NOT_ENDED = {number for number, state in enumerate(_STATES) if state not in ENDED}
 #: From how many changed cases on it is faster to sort all of them than to put each into its place.
 _MANY = 500
 
@@ -93,6 +95,9 @@ class CaseQuery(NamedTuple):
     after: str = ""
 
 
+_PLAIN = CaseQuery()
+
+
 class CaseTotals(NamedTuple):
     """How many cases there are."""
 
@@ -132,8 +137,9 @@ class CaseBook:
         #: The rows of customers by partition.
         self._rows: dict[int, dict[bytes, bytes]] = {}
         self._entries: dict[str, _Entry] = {}
-        #: How many cases each segment has.
-        self._segments: dict[str, int] = {}
+        #: How many cases there are by what they have. Without a case, a value is missing.
+        self._segments, self._owners, self._causes, self._receivers = (Counter[str]() for _ in range(4))
+        self._states = Counter[int]()
         #: Before this time, in ms, none of the cases is forgotten. It may be earlier than need be until all entries are
         #: sorted again.
         self._first_until = _NEVER
@@ -194,19 +200,27 @@ class CaseBook:
 
     def listed(self, query: CaseQuery, now: int) -> CasePage:
         """Return a page of the cases that a query wants at a time, in ms."""
-        found = self._wanted(query, now)
-        after = _key_of(query.after)
+        after, states = _key_of(query.after), _numbers_of(query.states)
+        is_plain = self._is_plain(query, now)
+        found = self._sorted() if is_plain else self._wanted(query, now)
         first = 0 if after is None else bisect_right(found, after, key=_key)
-        shown = found[first : first + PAGE]
-        cases = [known for entry in shown if (known := self._known(entry, now)) is not None]
-        return CasePage(cases, _totals(found, now), _cursor(shown[-1].key) if len(found) > first + PAGE else "")
+        following = (entry for entry in islice(found, first, None) if entry.state in states)
+        shown = [*islice(following, PAGE + 1)]
+        cases = [known for entry in shown[:PAGE] if (known := self._known(entry, now)) is not None]
+        totals = self._plain_totals(states, now) if is_plain else _totals(found, now)
+        return CasePage(cases, totals, _cursor(shown[PAGE - 1].key) if len(shown) > PAGE else "")
 
     def totals(self, query: CaseQuery, now: int) -> CaseTotals:
         """Return how many cases a query wants at a time, in ms."""
+        if self._is_plain(query, now):
+            return self._plain_totals(_numbers_of(query.states), now)
         return _totals(self._wanted(query, now), now)
 
     def choices(self, visible: tuple[str, ...] = EVERYTHING) -> CaseChoices:
         """Return what the cases in or below the segments `visible` can be filtered by."""
+        if visible == EVERYTHING:
+            counted = (self._owners, self._receivers, self._causes)
+            return CaseChoices(*(sorted(texts.keys() - {""}) for texts in counted))
         segments = self._segments_in("", visible)
         entries = [entry for entry in self._entries.values() if entry.segment in segments]
         return CaseChoices(
@@ -233,15 +247,35 @@ class CaseBook:
         before = self._entries.get(alert_id)
         self._changed.setdefault(alert_id, before)
         if before is not None:
-            self._segments[before.segment] -= 1
-            if not self._segments[before.segment]:
-                del self._segments[before.segment]
+            self._count(before, -1)
         if entry is None:
             self._entries.pop(alert_id, None)
         else:
             self._entries[alert_id] = entry
-            self._segments[entry.segment] = self._segments.get(entry.segment, 0) + 1
+            self._count(entry, 1)
             self._first_until = min(self._first_until, entry.until)
+
+    def _count(self, entry: _Entry, number: int) -> None:
+        """Count what an entry has, or no longer if the number is -1."""
+        self._states[entry.state] += number
+        texts = ((self._segments, entry.segment), (self._owners, entry.owner), (self._causes, entry.cause))
+        for counter, text in (*texts, *((self._receivers, receiver) for receiver in entry.receivers)):
+            counter[text] += number
+            if not counter[text]:
+                del counter[text]
+
+    def _is_plain(self, query: CaseQuery, now: int) -> bool:
+        """Say whether a query limits nothing but the states, which is what most people look at."""
+        return query._replace(states=frozenset(), after="") == _PLAIN and now < self._first_until
+
+    def _plain_totals(self, states: set[int], now: int) -> CaseTotals:
+        """Return how many cases are in some states."""
+        counted = {_STATES[number].value: n for number in sorted(states) if (n := self._states[number])}
+        order = self._sorted()
+        overdue = bisect_right(order, now, key=lambda entry: entry.key[0])
+        if not states >= _NOT_ENDED:  # the others are never overdue
+            overdue = sum(entry.state in states for entry in islice(order, overdue))
+        return CaseTotals(sum(counted.values()), overdue, counted)
 
     def _sorted(self) -> list[_Entry]:
         """Return all entries in the order of lists."""
@@ -264,7 +298,7 @@ class CaseBook:
         if query.overdue:
             found = found[: bisect_right(found, now, key=lambda entry: entry.key[0])]
         if query.states:
-            states = {number for number, state in enumerate(_STATES) if state in query.states}
+            states = _numbers_of(query.states)
             found = [entry for entry in found if entry.state in states]
         if query.severities:
             ranks = {SEVERITIES.index(severity) for severity in query.severities if severity in SEVERITIES}
@@ -302,6 +336,11 @@ def _totals(entries: list[_Entry], now: int) -> CaseTotals:
     numbers = Counter(map(attrgetter("state"), entries))
     counted = {state.value: numbers[number] for number, state in enumerate(_STATES) if number in numbers}
     return CaseTotals(len(entries), bisect_right(entries, now, key=lambda entry: entry.key[0]), counted)
+
+
+def _numbers_of(states: frozenset[str]) -> set[int]:
+    """Return the places of some states in _STATES; all places if there are no states."""
+    return {number for number, state in enumerate(_STATES) if not states or state in states}
 
 
 def _cursor(key: Key) -> str:
