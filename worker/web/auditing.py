@@ -37,6 +37,7 @@ class Publishing:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producing: Producing | None = None
+        self._connected = asyncio.Event()
         self._failure = Failure()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -53,6 +54,7 @@ class Publishing:
     async def stop(self) -> None:
         """Disconnect."""
         await cancel_all(self._tasks)
+        self._connected.clear()
         producing, self._producing = self._producing, None
         if producing is not None:
             await producing.stop()
@@ -63,9 +65,15 @@ class Publishing:
 
     async def publish(self, outputs: Sequence[Output], seconds: float) -> None:
         """Publish records, as `Producing.publish` does. Raise Unreachable if Kafka does not acknowledge in time."""
-        if self._producing is None:
-            raise Unreachable("Kafka does not answer yet")
-        await self._producing.publish(outputs, seconds)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connected.wait()
+        except TimeoutError:
+            raise Unreachable("Kafka does not answer yet") from None
+        assert self._producing is not None
+        await self._producing.publish(outputs, max(0.0, deadline - loop.time()))
 
     async def _run(self) -> None:
         """Connect once the topics exist, and raise the error by which publishing fails for good."""
@@ -74,6 +82,7 @@ class Publishing:
         producing = Producing(kafka, prefix, _PUBLISHED, await when_it_exists(kafka, topic, _number))
         self._producing = producing
         await producing.start()
+        self._connected.set()
         await producing.failure()
 
 
