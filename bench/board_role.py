@@ -1,4 +1,4 @@
-"""The role web on a Kafka with much data: its memory, how soon it is ready, and how fast and large its pages are.
+"""The role web on a Kafka with much data: its memory, how fast and large its pages are, and what open pages cost.
 
 python -m bench.board_role                 10,000 segments, 100,000 cases: some minutes, most of them to write the data
 """
@@ -9,6 +9,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaProducer
 
+from bench import board_open
 from bench.board import NOW, PARTITIONS, case_rows, logs, paths_of, scores, segment_rows
 from bench.latency import worker
 from worker.board.newest import Bounds
@@ -74,12 +76,21 @@ async def _run(segments: int, cases: int, latest: int) -> None:
             port = free_port()
             more = {"NPS_WEB__PORT": str(port), "NPS_KAFKA__GROUP": _NAME}
             begun = time.perf_counter()
-            async with worker(servers, inbox, _NAME, ("web",), more) as [(_, process)], ClientSession() as client:
-                await _caught_up(client, f"http://127.0.0.1:{port}")
+            async with AsyncExitStack() as role, ClientSession() as client:
+                [(_, process)] = await role.enter_async_context(worker(servers, inbox, _NAME, ("web",), more))
+                base = f"http://127.0.0.1:{port}"
+                await _caught_up(client, base)
                 print(f"ready after {time.perf_counter() - begun:.1f} s; {_memory(process)}")
                 for path in _PAGES:
-                    print(await _page(client, f"http://127.0.0.1:{port}", path))
+                    print(await _page(client, base, path))
                 print(_memory(process))
+                for line in await board_open.painted(base, _PAGES):
+                    print(line)
+                for line in await board_open.news(servers, _NAME, process, port):
+                    print(line)
+                print(await board_open.vanished(process, port))
+                print(_memory(process))
+                print(await board_open.ended(port, role.aclose))
 
 
 def made(settings: Settings, segments: int, cases: int, latest: int) -> Iterator[Written]:
