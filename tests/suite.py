@@ -62,6 +62,7 @@ _SECONDS = {
     "tests/integration/test_alarms.py": 60,
     "tests/integration/test_backfill.py": 12,
     "tests/integration/test_bad_input.py": 92,
+    "tests/integration/test_board_following.py": 20,
     "tests/integration/test_canaries.py": 30,
     "tests/integration/test_cases.py": 56,
     "tests/integration/test_channels.py": 52,

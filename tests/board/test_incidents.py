@@ -50,8 +50,15 @@ def test_a_segments_incidents_are_marked_on_its_line() -> None:
     found = log(step("old", 0), step("old", 1, "resolved"), step("open", 0, segment="de", also=["fr"]), step("it", 0))
     found.take(step("new", 5))
     found.take(step("it", 5, segment="it"))
-    assert ids(found.of_segment("fr", NOW + 2 * HOUR)) == ["open", "new"]
-    assert ids(found.of_segment("fr", NOW)) == ["old", "open", "new"]
+    for since, most, expected in (
+        (NOW + 2 * HOUR, 9, ["open", "new"]),
+        (NOW, 9, ["old", "open", "new"]),
+        (NOW, 2, ["open", "new"]),
+    ):
+        incidents, total = found.of_segment("fr", since, most)
+        assert ids(incidents) == expected
+        assert total == (3 if since == NOW else 2)
+    assert found.of_segment("fr", NOW, 9, ("it",)) == ([], 0)
 
 
 def test_old_steps_and_a_partition_are_forgotten() -> None:

@@ -1,11 +1,13 @@
 """The board of the page on Kafka: it is filled from the worker's topics, and every process shows the same."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from integration.conftest import Bench, StartBench
-from integration.test_cases import answer
+from integration.test_board import LOCAL, audited, pages, read_until
+from integration.test_cases import answer, bodies
 
 from worker.board.answers import AnswerQuery
 from worker.board.board import Board
@@ -85,3 +87,23 @@ async def test_any_web_process_shows_the_same_and_follows_what_happens(bench: St
         async with filled(running) as again:
             assert shown(again, now)["answers"] == shown(board, now)["answers"]
             assert shown(again, now)["scores"] == shown(board, now)["scores"]
+
+
+async def test_a_refused_answer_that_is_corrected_on_the_page_counts(bench: StartBench) -> None:
+    async with bench(web=LOCAL) as running, pages(running.settings) as [browser]:
+        await running.publish(answer(score=11), b"c-1")
+        await running.settle()
+        await read_until(browser, "/dead-letters", "The score does not lie between 0 and 10.")
+        found = re.search(r'href="(/dead-letters/[^"]+)"', browser.text)
+        assert found is not None
+        assert "&#34;score&#34;: 11" in await browser.open(found[1])
+        refused = await browser.post(found[1], {"value": answer(score=12).decode()})
+        assert refused.status == 422
+        sent = await browser.post(found[1], {"value": answer(score=1).decode()})
+        assert sent.headers["Location"] == f"{found[1]}?done=sent"
+        await running.settle()
+        await read_until(browser, "/answers", "An alert was opened")
+        decisions, [entry] = bodies(await running.read("decisions")), await audited(running)
+
+    assert [(one["outcome"], one["score"]) for one in decisions] == [("accepted", 1)]
+    assert (entry["action"], entry["outcome"], entry["actor"]) == ("sent_again", "applied", "local")

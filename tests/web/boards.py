@@ -60,7 +60,7 @@ def drawn(seed: int = 1) -> dict[str, Days]:
         for day in range(TODAY - 364, TODAY + 1):
             age = TODAY - day
             better = 0.1 * (1 - age / 364) if leaf.startswith("Online") else 0.0
-            worse = 0.3 if leaf == "Retail/Marseille" and age < DROP else 0.0
+            worse = 0.4 if leaf == "Retail/Marseille" and age < DROP else 0.0
             worse += 0.16 if leaf == "Support/Phone" and 150 < age < 190 else 0.0
             n = round(chance.expovariate(1 / a_day) if a_day < 1 else chance.gauss(a_day, a_day**0.5))
             shares = (up + better - worse * 0.7, down - better / 2 + worse)

@@ -27,7 +27,12 @@ def test_the_trend_stands_before_the_number_and_the_number_has_its_interval_and_
     assert window.nps is not None
     assert window.low is not None
     assert window.high is not None
-    words = ["The NPS is falling, by about", f"{window.nps:+.0f}", "with 95% certainty", f"{window.n} answers"]
+    words = [
+        "The NPS is falling, by about",
+        f"{window.nps:+.0f}".replace("-", "−"),
+        "with 95% certainty",
+        f"{window.n} answers",
+    ]
     places = [found.index(word) for word in words]
     assert sorted(places) == places
     assert f"{window.low:+.0f} to {window.high:+.0f}".replace("-", "−") in found
@@ -217,3 +222,17 @@ def test_an_incident_that_is_also_about_a_hidden_segment_is_hidden() -> None:
         read = html(overview, visit(segments=own, segment="Retail/Marseille"), found)
         assert expected == ('class="flag"' in read)
         assert expected == ("Support/Phone" in read)
+
+
+def test_a_segment_with_many_incidents_has_the_latest_ones_on_its_line() -> None:
+    found = board()
+    incident = found.incidents.find("i-2")
+    assert incident is not None
+    for number in range(20):
+        other = incident.newest.model_copy(update={"alert_id": f"more-{number}"})
+        value = other.model_dump_json().encode()
+        found.incidents.take(MemoryRecord("nps.alerts", 0, 100 + number, NOW - DAY + number, b"x", value, []))
+    read = html(overview, visit(segment="Retail/Marseille"), found)
+    assert 12 == read.count('class="flag"')
+    assert "9 earlier incidents are not marked." in read
+    assert 5 == read.count('class="notice warning"')

@@ -55,7 +55,15 @@ def test_why_an_nps_has_changed_is_said() -> None:
     assert re.search(
         r"Why it changed In the last 30 days, the NPS is \d+ points lower than in the 30 days before\.", read
     )
+    assert "30 days before. A change of this size can be chance." in read
+    assert "A change of this size" not in text(tree, visit("/tree", segment="Retail/Marseille"), BOARD)
     assert "points because the segments below became better or worse themselves" in read
+    assert re.search(
+        r"Segments below that have changed Marseille fell from \+\d+ to [+−]\d+, by between \d+ and \d+ points: that "
+        r"is not chance\.",
+        read,
+    )
+    assert "Segments below that have changed" not in text(tree, visit("/tree", segment="Online"), BOARD)
     assert "points because the answers come from other segments than before" in read
 
 

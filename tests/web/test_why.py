@@ -170,7 +170,7 @@ async def test_a_customer_is_found_by_a_form_and_not_by_an_address() -> None:
 def test_a_message_is_shown_attempt_by_attempt() -> None:
     found = read("/deliveries/d-1")
     for said in (
-        "about to be sent",
+        "planned It was planned.",
         "The mail server has refused it for the moment.",
         "attempt 1",
         "next attempt: 1 Dec",
@@ -207,7 +207,7 @@ def test_an_incident_is_shown_before_and_after() -> None:
     assert "open Severity: high" in found
     assert "Before (at most 90 days) NPS +32.6" in found
     assert "Since then NPS -21.2" in found
-    assert "about to be sent" in found
+    assert "planned It was planned." in found
     over = read("/incidents/i-1")
     assert "over Severity" in over
     assert isinstance(incident(visiting("/incidents"), BOARD), NotFound)

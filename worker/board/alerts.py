@@ -1,6 +1,7 @@
 """The latest alerts and the steps of their cases: what the customer has said, and who has done what, and when."""
 
 import sys
+import zlib
 from typing import NamedTuple
 
 import msgspec
@@ -13,16 +14,18 @@ from worker.board.newest import Bounds, Index, Kept, Newest
 from worker.flow.batch import Record
 from worker.flow.record import header
 
+_QUICKLY = 1
 _ALERT, _CASE = cloudevents.ALERT.encode(), cloudevents.CASE.encode()
 
 
 class _Step(Kept):
-    """A step of an alert or of its case. Decoded, it would take several times as much memory."""
+    """A step of an alert or of its case."""
 
     alert_id: str
     customer_id: str
     segment: str
     is_alert: bool
+    #: The event, compressed: these are the largest of the many records that are kept.
     value: bytes
 
 
@@ -77,7 +80,7 @@ class AlertLog:
             read.customer_id,
             sys.intern(read.segment),
             kind == _ALERT,
-            record.value,
+            zlib.compress(record.value, _QUICKLY),
         )
         self.version += 1
         self._of_alert.put(step.alert_id, step)
@@ -97,10 +100,11 @@ class AlertLog:
         found = AlertSteps([], [])
         for step in self._of_alert.of(alert_id):
             try:
+                value = zlib.decompress(step.value)
                 if step.is_alert:
-                    found.alerts.append(Alert.model_validate_json(step.value))
+                    found.alerts.append(Alert.model_validate_json(value))
                 else:
-                    found.case_steps.append(CaseStep.model_validate_json(step.value))
+                    found.case_steps.append(CaseStep.model_validate_json(value))
             except ValidationError:
                 continue
         return found

@@ -100,11 +100,18 @@ class IncidentLog:
         page = page_of([step for step in self._last_steps(visible) if step.resolved], after)
         return Page([_known(self._of_incident.of(step.alert_id)) for step in page.entries], page.total, page.next)
 
-    def of_segment(self, segment: str, since: int) -> list[KnownIncident]:
-        """Return the incidents about a segment itself that were not over before a time, in ms, the oldest one first."""
-        last = [step for step in self._last_steps(EVERYTHING) if segment in step.segments]
+    def of_segment(
+        self, segment: str, since: int, most: int, visible: tuple[str, ...] = EVERYTHING
+    ) -> tuple[list[KnownIncident], int]:
+        """Return incidents about a segment itself that were not over before a time, in ms, and how many there are.
+
+        Of these, at most `most` are returned, the oldest one first: those that are open, and those that ended last.
+        """
+        last = [step for step in self._last_steps(visible) if segment in step.segments]
         steps = [step for step in last if not step.resolved or step.at >= since]
-        return sorted((_known(self._of_incident.of(step.alert_id)) for step in steps), key=attrgetter("opened_at"))
+        chosen = sorted(steps, key=attrgetter("resolved"))[:most]
+        found = [_known(self._of_incident.of(step.alert_id)) for step in chosen]
+        return sorted(found, key=lambda each: (each.opened_at, each.newest.alert_id)), len(steps)
 
     def _last_steps(self, visible: tuple[str, ...]) -> list[_Step]:
         """Return the last step of each incident that a person may see, the newest one first."""

@@ -21,6 +21,7 @@ from worker.roles.surroundings import Surroundings
 from worker.server import Server
 from worker.service import Failure, Service
 from worker.settings import Settings
+from worker.web.board_site import BoardSite
 from worker.web.following.cases_of_links import CasesOfLinks
 from worker.web.following.services import following_all, following_cases
 from worker.web.following.sources import bounds_of
@@ -57,6 +58,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     if settings.web.links is not None:
         application.add_routes(site.routes())
     services: list[Service] = []
+    served: BoardSite | None = None
     if settings.web.serves_page:
         served, services = page.build(surroundings, board, readers, failure)
         application.add_routes(served.routes())
@@ -72,7 +74,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
         settings.web.port,
         failure,
         headers=HEADERS,
-        is_ready=lambda: cases.ready,
+        is_ready=lambda: cases.ready and (served is None or served.ready),
         most_connections=_MOST_CONNECTIONS,
     )
     # What serves live updates stops before the server does, which waits for what is being answered.

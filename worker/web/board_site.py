@@ -123,6 +123,11 @@ class BoardSite:
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
 
+    @property
+    def ready(self) -> bool:
+        """Whether people can be let in."""
+        return not self._needs.entrance.has_sessions or self._needs.sessions.ready
+
     def routes(self) -> list[web.RouteDef]:
         """Return everything that is served."""
         login, found = self._needs.login, [self._of(route) for route in self._needs.routes]

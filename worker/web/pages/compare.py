@@ -159,7 +159,7 @@ def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: 
     near, far = sorted((abs(low), abs(high)))
     points = round(abs(one.figure.nps - other.figure.nps))
     text = words.better if low > 0 else words.worse
-    return capital(text.format(points=points, low=round(near), high=round(far), **names))
+    return capital(text.format(points=points, low=max(1, round(near)), high=round(far), **names))
 
 
 def _shown(

@@ -1,6 +1,5 @@
 """The overview: one segment's NPS now, where it is going, its history, and what is open."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.case import CaseState
@@ -40,6 +39,8 @@ _SHOWN_BY_CUSTOMER = ("30d", "90d", "365d", "all")
 assert set(_SHOWN_BY_CUSTOMER) == set(PEOPLE_WINDOWS)
 #: The number of segments that drag the score down.
 _DRAGS = 3
+#: The largest number of incidents that are marked on the line.
+_MARKED = 12
 #: The number of open incidents.
 _INCIDENTS = 5
 #: A drag of fewer points than this is not worth a line.
@@ -81,7 +82,9 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
     if scores is None:
         return unknown(visit, board, choice, notation)
     figure = figure_of(scores, choice.window)
-    incidents = _incidents(visit, board, choice)
+    incidents, all_incidents = board.incidents.of_segment(
+        choice.path, choice.first * DAY, _MARKED, visit.person.segments
+    )
     events = [_event(each, number) for number, each in enumerate(incidents, start=1)]
     open_cases = CaseQuery(
         segment=choice.path,
@@ -101,6 +104,7 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
             "history": shown(
                 history(board, choice.path, choice), events, notation.whole_name(choice.path), history_words, notation
             ),
+            "not_marked": all_incidents - len(incidents),
             "incidents": [incident_line(each, visit, history_words, notation) for each in incidents],
             "open_incidents": [
                 incident_line(each, visit, history_words, notation) for each in _open_incidents(visit, board, choice)
@@ -187,12 +191,6 @@ def _eleven(scores: Scores) -> tuple[list[Score], tuple[float, float]]:
         answered = figure if figure is not None and figure.n else None
         rows.append(Score(window, once, answered, whisker_of(answered, axis), figure is not None))
     return rows, axis
-
-
-def _incidents(visit: Visit, board: Board, choice: Chosen) -> Sequence[KnownIncident]:
-    """Return the incidents about what is chosen that the person may see, the oldest one first."""
-    found = board.incidents.of_segment(choice.path, choice.first * DAY)
-    return [each for each in found if all(map(visit.person.may_see, each.segments))]
 
 
 def _open_incidents(visit: Visit, board: Board, choice: Chosen) -> list[KnownIncident]:

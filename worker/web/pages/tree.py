@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
 from worker.board.board import Board
-from worker.board.changes import Changed, changed
+from worker.board.changes import Changed, Mover, changed
 from worker.board.charts import Whisker, place
 from worker.board.tree import differs, drag
 from worker.lineage import is_segment
+from worker.nps.interval import difference
 from worker.web.layout import address_of
 from worker.web.notation import Notation
 from worker.web.pages.choosing import (
@@ -103,6 +104,7 @@ def tree(visit: Visit, board: Board) -> View | NotFound:
             "pager": pager(visit, len(below.placed), notation, LAYOUT_WORDS[visit.language].page),
             "csv": address_of("/tree.csv", visit.query, page=None),
             "change": None if changes is None else _change_in_words(changes, words, notation),
+            "movers": [] if changes is None else [_mover(each, choice, words, notation) for each in changes.movers],
             "choices": [(row.path, row.name) for row in sorted(rows, key=lambda row: row.name)],
         },
     )
@@ -191,6 +193,19 @@ def _row(
     )
 
 
+def _mover(mover: Mover, choice: Chosen, words: TreeWords, notation: Notation) -> tuple[str, str, str]:
+    """Return a segment that has changed: its name, the address of its overview, and by how much, in words."""
+    text = words.mover_rose if mover.low > 0 else words.mover_fell
+    least, most = sorted((abs(mover.low), abs(mover.high)))
+    sentence = text.format(
+        before=notation.points(mover.before.nps),
+        after=notation.points(mover.after.nps),
+        low=max(1, round(least)),
+        high=round(most),
+    )
+    return notation.name(mover.path), address_of("/", choice.query, segment=mover.path), sentence
+
+
 def _change_in_words(change: Changed, words: TreeWords, notation: Notation) -> list[str]:
     """Return why an NPS has changed, as sentences; the first one says by how much."""
     before, after = change.before.nps, change.after.nps
@@ -198,7 +213,9 @@ def _change_in_words(change: Changed, words: TreeWords, notation: Notation) -> l
     assert after is not None
     points, days = round(after) - round(before), change.after.last - change.after.first + 1
     text = words.rose if points > 0 else words.fell if points < 0 else words.stayed
-    found = [text.format(days=days, points=abs(points))]
+    low, high = difference(change.after.classes, change.before.classes)
+    may_be_chance = bool(points) and low <= 0 <= high
+    found = [text.format(days=days, points=abs(points)) + (f" {words.chance_change}" if may_be_chance else "")]
     if change.mix is not None:
         for sentence, part in ((words.within, change.mix.within), (words.mix, change.mix.mix)):
             interval = notation.interval(part.low, part.high)

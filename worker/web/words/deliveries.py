@@ -67,11 +67,11 @@ _ENGLISH = DeliveryWords(
     title="Messages",
     hint="What became of each message about an alert or an incident, attempt by attempt.",
     statuses={
-        DeliveryStatus.PENDING: "about to be sent",
+        DeliveryStatus.PENDING: "planned",
         DeliveryStatus.SENT: "sent",
         DeliveryStatus.DEFERRED: "waiting",
         DeliveryStatus.FAILED: "failed",
-        DeliveryStatus.CANCELLED: "not needed any more",
+        DeliveryStatus.CANCELLED: "not needed",
         DeliveryStatus.NOBODY: "to nobody",
     },
     reasons={
@@ -164,11 +164,11 @@ _FRENCH = DeliveryWords(
     title="Messages",
     hint="Ce qu’est devenu chaque message sur une alerte ou un incident, tentative par tentative.",
     statuses={
-        DeliveryStatus.PENDING: "à envoyer",
+        DeliveryStatus.PENDING: "prévu",
         DeliveryStatus.SENT: "envoyé",
         DeliveryStatus.DEFERRED: "en attente",
         DeliveryStatus.FAILED: "échoué",
-        DeliveryStatus.CANCELLED: "plus nécessaire",
+        DeliveryStatus.CANCELLED: "sans objet",
         DeliveryStatus.NOBODY: "à personne",
     },
     reasons={

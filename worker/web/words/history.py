@@ -23,6 +23,7 @@ class HistoryWords:
     smoothed: str
     band: str
     mark: str
+    not_marked: tuple[str, str]  # earlier incidents that are not marked: one, and {n}
     no_line: str
     table: Mapping[str, str]  # the heads of the table of the chart, by column
     since: str  # {first}, of an incident that is open
@@ -44,6 +45,7 @@ _ENGLISH = HistoryWords(
     smoothed="smoothed",
     band="where the smoothed NPS lies with 95% certainty",
     mark="incident",
+    not_marked=("1 earlier incident is not marked.", "{n} earlier incidents are not marked."),
     no_line="There are too few answers for a smoothed line.",
     table={
         "first": "From",
@@ -78,6 +80,7 @@ _FRENCH = HistoryWords(
     smoothed="lissé",
     band=french("où se trouve le NPS lissé, avec une certitude de 95 %"),
     mark="incident",
+    not_marked=("1 incident plus ancien n’est pas indiqué.", "{n} incidents plus anciens ne sont pas indiqués."),
     no_line="Les réponses sont trop peu nombreuses pour une courbe lissée.",
     table={
         "first": "Du",

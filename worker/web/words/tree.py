@@ -50,9 +50,13 @@ class TreeWords:
     rose: str
     fell: str
     stayed: str
+    chance_change: str  # if the change may be chance
     within: str  # {points} {interval}
     mix: str  # {points} {interval}
     moved: str  # {name} {before} {after}
+    movers: str  # the title of the segments below that have changed
+    mover_rose: str  # {before} {after} {low} {high}
+    mover_fell: str
     months: str
     so_far: str  # below the month that is not over
     heat_title: str  # {name}
@@ -105,9 +109,13 @@ _ENGLISH = TreeWords(
     rose="In the last {days} days, the NPS is {points} points higher than in the {days} days before.",
     fell="In the last {days} days, the NPS is {points} points lower than in the {days} days before.",
     stayed="In the last {days} days, the NPS is the same as in the {days} days before.",
+    chance_change="A change of this size can be chance.",
     within="{points} points because the segments below became better or worse themselves ({interval}).",
     mix="{points} points because the answers come from other segments than before ({interval}).",
     moved="Most of that is due to {name}, whose share of the answers went from {before} to {after}.",
+    movers="Segments below that have changed",
+    mover_rose="rose from {before} to {after}, by between {low} and {high} points: that is not chance.",
+    mover_fell="fell from {before} to {after}, by between {low} and {high} points: that is not chance.",
     months="Months",
     so_far="so far",
     heat_title="{name}, month by month",
@@ -180,9 +188,17 @@ _FRENCH = TreeWords(
         "précédents."
     ),
     stayed="Au cours des {days} derniers jours, le NPS est le même qu’au cours des {days} jours précédents.",
+    chance_change="Un tel écart peut être dû au hasard.",
     within="{points} points parce que des périmètres au-dessous sont devenus meilleurs ou moins bons ({interval}).",
     mix="{points} points parce que les réponses viennent d’autres périmètres qu’avant ({interval}).",
     moved="C’est surtout dû à {name}, dont la part des réponses est passée de {before} à {after}.",
+    movers="Les périmètres au-dessous qui ont changé",
+    mover_rose=french(
+        "est passé de {before} à {after}, soit une hausse de {low} à {high} points : ce n’est pas un hasard."
+    ),
+    mover_fell=french(
+        "est passé de {before} à {after}, soit une baisse de {low} à {high} points : ce n’est pas un hasard."
+    ),
     months="Mois",
     so_far="en cours",
     heat_title=french("{name}, mois par mois"),
