@@ -1,6 +1,7 @@
 """500 open pages on one process: what they cost, and how soon each shows what has happened. Without a Kafka.
 
-A process serves the page with a made-up board, and changes the scores of the root segment once a second. Another one
+A process serves the page with a made-up board, and once a second changes the scores of the root
+segment, and opens cases. Another one
 keeps pages open, and notes when each update arrives.
 """
 
@@ -13,6 +14,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from html import unescape
+from itertools import islice
 from statistics import median
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
@@ -44,7 +46,8 @@ async def serve() -> None:
         board.scores.take(path, value, NOW)
     for path, row in segment_rows(paths, chance):
         board.history.take(path, row)
-    for customer, row, partition in case_rows(paths, _CASES, chance):
+    rows = case_rows(paths, 2 * _CASES, chance)
+    for customer, row, partition in islice(rows, _CASES):
         board.cases.take(customer, row, partition)
     settings, failure = Settings(web=WebSettings(port=0)), Failure()
     site, services = page.build(Surroundings(settings, SystemClock()), board, Readers("en"), failure)
@@ -61,6 +64,8 @@ async def serve() -> None:
         print(f"changed {time.time()} cpu {time.process_time()} clients {live.clients}", flush=True)
         for path, value in scores([""], chance):
             board.scores.take(path, value, NOW)
+        for customer, row, partition in islice(rows, 20):
+            board.cases.take(customer, row, partition)
         try:
             async with asyncio.timeout(1):
                 await stop.wait()

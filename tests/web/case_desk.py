@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from flow.cases.following import CUSTOMER, Following, record, step
+from flow.cases.following import CUSTOMER, Following, answers, moved, record, step
 from flow.records import HOUR, NOW, Record
 from web.board_rig import Answered, Rig
 
@@ -28,7 +28,7 @@ class Desk:
         self.rig = Rig(web or WebSettings(), Board(cases=CaseBook(self.following.policy)), ROUTES)
         self.rig.clock.time = NOW + HOUR
         self.rig.give = self._give  # type: ignore[method-assign]
-        self._sent = self._opened = 0
+        self._sent = self._opened = self._said = 0
 
     def open(
         self,
@@ -57,6 +57,13 @@ class Desk:
         self._take(json.dumps(alert).encode(), customer, "nps.alert.v1")
         return self.renew()
 
+    def say(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Give a command about a customer's case; return its answer."""
+        self._said += 1
+        at, customer = self.rig.clock.time, str(command["customer_id"]).encode()
+        (answer,) = answers(self.following.take(record(moved(command, self._said, at=at), at, customer)))
+        return answer
+
     def renew(self) -> "Desk":
         """Give the page what has changed."""
         board = self.rig.board
@@ -78,7 +85,7 @@ class Desk:
 
     async def _give(self, command: dict[str, Any]) -> Answer | None:
         self.rig.given.append(command)
-        answer = self.following.say(command, self.rig.clock.time)
+        answer = self.say(command)
         self.renew()
         found = AlertCommandResult.model_validate(answer, strict=False)
         return Answered(found.outcome, found.reason)

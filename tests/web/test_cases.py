@@ -220,7 +220,7 @@ async def test_a_person_sees_the_cases_of_the_own_segments_only_and_acts_on_no_o
 async def test_customers_are_hidden_from_those_who_only_look_if_the_settings_say_so() -> None:
     desk = Desk(with_users(auth={"view_hides_customers": True}))
     desk.open(b"canary-customer", "canary comment", "canary name")
-    desk.following.say(
+    desk.say(
         {
             "command_id": "k-9",
             "alert_id": "a-1",
