@@ -168,6 +168,7 @@ def logs(paths: list[str], number: int, chance: random.Random) -> Iterator[tuple
 
     def of_customer(one: int) -> dict[str, Any]:
         return {
+            "decision_id": f"d-{one}",
             "customer_id": f"c-{one}",
             "response_id": f"r-{one}",
             "alert_id": make_id("case", one),

@@ -20,7 +20,8 @@ def record(body: dict[str, Any], at: int = NOW, **changes: Any) -> Record:
 
 def decision(at: int = NOW, partition: int = 0, **changes: Any) -> Record:
     """Return a decision: the example but for the fields given, written at a time in ms."""
-    return record(examples.DECISION | changes, at, partition=partition)
+    number = {"decision_id": f"d-{next(_OFFSETS)}"}
+    return record(examples.DECISION | number | changes, at, partition=partition)
 
 
 def delivery(at: int = NOW, **changes: Any) -> Record:

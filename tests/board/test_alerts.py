@@ -41,6 +41,12 @@ def test_the_steps_of_an_erased_customer_are_dropped() -> None:
     assert found.version > before
 
 
+def test_a_step_that_is_published_again_is_shown_once() -> None:
+    found = log(alert(alert_id="a"), alert(alert_id="a"), case_step(alert_id="a"), case_step(alert_id="a"))
+    steps = found.of_alert("a")
+    assert (len(steps.alerts), len(steps.case_steps)) == (1, 1)
+
+
 def test_old_steps_and_a_partition_are_forgotten() -> None:
     found = AlertLog(Bounds(1))
     for number in range(3):

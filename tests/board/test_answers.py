@@ -74,6 +74,11 @@ def test_the_answers_of_an_erased_customer_are_dropped() -> None:
     assert responses(found) == ["", "r-2"]
 
 
+def test_a_decision_that_is_published_again_is_shown_once() -> None:
+    found = log(decision(decision_id="d"), decision(decision_id="d"), decision(decision_id="e"))
+    assert [one.id for one in found.latest(AnswerQuery()).entries] == ["e", "d"]
+
+
 def test_a_partition_can_be_forgotten() -> None:
     found = log(decision(NOW, 0, response_id="r-1"), decision(NOW, 1, response_id="r-2"))
     before = found.version

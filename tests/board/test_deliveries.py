@@ -75,6 +75,11 @@ def test_what_a_silence_holds_back_is_counted_until_it_is_sent() -> None:
     assert found.held_by("s") == 0
 
 
+def test_a_line_that_is_published_again_is_shown_once() -> None:
+    found = log(delivery(NOW), delivery(NOW + 1), delivery(NOW + 2, attempt=2), delivery(NOW + 3))
+    assert [line.attempt for line in found.of_delivery("e2f8b4d6-7a95-5c1e-a3b0-4d6c8e9f0a12")] == [1, 2, 1]
+
+
 def test_old_lines_and_a_partition_are_forgotten() -> None:
     found = DeliveryLog(Bounds(2))
     for number in range(5):

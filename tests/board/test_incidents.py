@@ -61,6 +61,13 @@ def test_a_segments_incidents_are_marked_on_its_line() -> None:
     assert found.of_segment("fr", NOW, 9, ("it",)) == ([], 0)
 
 
+def test_a_step_that_is_published_again_is_shown_once() -> None:
+    found = log(step("a", 0), step("a", 0), step("a", 1, "updated"))
+    known = found.find("a")
+    assert known is not None
+    assert [one.action for one in known.steps] == ["opened", "updated"]
+
+
 def test_old_steps_and_a_partition_are_forgotten() -> None:
     found = IncidentLog(Bounds(1))
     for number in range(3):

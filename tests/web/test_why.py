@@ -214,6 +214,14 @@ def test_an_incident_is_shown_before_and_after() -> None:
     assert "Retail › Marseille" in read("/incidents")
 
 
+def test_who_sees_few_segments_learns_nothing_of_those_above() -> None:
+    found = text(incident, visiting("/incidents/i-2", segments=("Retail/Marseille",)), BOARD)
+    assert "This segment also explains" in read("/incidents/i-2")
+    assert "This segment also explains" not in found
+    assert "This page keeps the latest answers only" in read("/answers")
+    assert "This page keeps the latest answers only" not in read("/answers", segments=("Retail",))
+
+
 async def test_a_silence_is_added_as_the_form_says() -> None:
     gate, form = Gate(), {"segment": " Retail / Lyon ", "until": "2026-12-03T08:00", "reason": " strike ",
                           "severity_warning": "1", "kind_detractor": "1", "receivers": "care, lyon,"}  # fmt: skip

@@ -82,6 +82,8 @@ class AlertLog:
             kind == _ALERT,
             zlib.compress(record.value, _QUICKLY),
         )
+        if any(known.value == step.value for known in self._of_alert.of(step.alert_id)):
+            return  # it was published again
         self.version += 1
         self._of_alert.put(step.alert_id, step)
         self._of_customer.put(step.customer_id, step)

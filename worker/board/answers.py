@@ -28,6 +28,8 @@ class Verdict(NamedTuple):
 class Answer(Kept):
     """A decision about a response. `at`: its Kafka time."""
 
+    #: The id of the decision; it has the same one if it is published again.
+    id: str
     outcome: str
     customer_id: str
     #: Empty if the record had no response, such as an erasure.
@@ -69,6 +71,7 @@ class _Rule(msgspec.Struct, gc=False):
 class _Decision(msgspec.Struct, gc=False):
     """What is read of a decision."""
 
+    decision_id: str
     outcome: str
     customer_id: str
     response_id: str | None = None
@@ -98,17 +101,25 @@ class AnswerLog:
         return len(self._newest)
 
     def take(self, record: Record) -> None:
-        """Take in a decision. Raise one of UNREADABLE if the record is none."""
+        """Take in a decision. If it is known already, since it was published again, nothing changes.
+
+        Raise one of UNREADABLE if the record is none.
+        """
         read = _read(record.value or b"")
+        response_id = read.response_id or ""
+        alike = self._of_response.of(response_id) if response_id else self._of_customer.of(read.customer_id)
+        if any(known.id == read.decision_id for known in alike):
+            return
         verdicts = tuple(map(_verdict, read.rules))
         if all(not verdict.figures for verdict in verdicts):
             verdicts = self._verdicts.setdefault(verdicts, verdicts)
         answer = Answer(
             (record.timestamp, record.partition, record.offset),
             len(record.value or b""),
+            read.decision_id,
             sys.intern(read.outcome),
             read.customer_id,
-            read.response_id or "",
+            response_id,
             read.revision or 0,
             read.score,
             sys.intern(read.category or ""),

@@ -107,6 +107,9 @@ class DeliveryLog:
             sys.intern(read.inhibited_by or ""),
             sys.intern(read.silence_id or ""),
         )
+        known = self._of_delivery.of(line.delivery_id)
+        if known and msgspec.structs.replace(known[-1], place=line.place, size=line.size) == line:
+            return  # it was published again
         self.version += 1
         self._of_alert.put(line.alert_id, line)
         self._of_delivery.put(line.delivery_id, line)

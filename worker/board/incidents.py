@@ -59,7 +59,10 @@ class IncidentLog:
         return len(self._newest)
 
     def take(self, record: Record) -> None:
-        """Take in a step of an incident. Raise one of UNREADABLE if the record is none."""
+        """Take in a step of an incident. If it is known already, since it was published again, nothing changes.
+
+        Raise one of UNREADABLE if the record is none.
+        """
         value = record.value or b""
         read = Incident.model_validate_json(value)
         step = _Step(
@@ -70,6 +73,8 @@ class IncidentLog:
             (read.segment, *read.also),
             read.action == IncidentAction.RESOLVED,
         )
+        if any(known.value == value for known in self._of_incident.of(step.alert_id)):
+            return
         self.version += 1
         self._of_incident.put(step.alert_id, step)
         self._newest.put(step)

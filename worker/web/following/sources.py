@@ -5,7 +5,7 @@ from collections.abc import Callable
 from aiokafka import ConsumerRecord
 
 from schemas import cloudevents
-from worker.board.board import Board
+from worker.board.board import FEWER, Board
 from worker.board.newest import Bounds
 from worker.flow import events
 from worker.flow.record import header
@@ -17,8 +17,6 @@ from worker.web.following.followed import Source
 #: Of how many records of each partition at least the newest ones are read, and how many times its fair share: the
 #: partitions of a topic seldom have equally many.
 _LEAST, _SHARE = 500, 2
-#: Dead letters have payloads, and people look at the latest ones.
-_FEWER = 10
 _INCIDENT = cloudevents.INCIDENT.encode()
 
 
@@ -76,7 +74,7 @@ def sources(settings: Settings, board: Board) -> list[Source]:
         Source(named(events.RECOVERIES), ("recoveries",), recoveries.take, recoveries.forget, newest),
         Source(named(events.DECISIONS), ("answers",), answers.take, answers.forget, newest),
         Source(named(events.DELIVERIES), ("deliveries",), deliveries.take, deliveries.forget, newest),
-        Source(named(events.DEAD_LETTERS), ("dead_letters",), letters.take, letters.forget, newest // _FEWER),
+        Source(named(events.DEAD_LETTERS), ("dead_letters",), letters.take, letters.forget, newest // FEWER),
     ]
 
 

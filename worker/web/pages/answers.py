@@ -88,8 +88,9 @@ def _view(
             "filters": _filters(visit, words),
             "cursor": cursor,
             "searched": searched,
+            # A number of all answers is only for people who may see all of them.
             "kept": ""
-            if oldest is None
+            if oldest is None or not visit.person.sees_all
             else words.kept.format(n=notation.count(len(board.answers)), since=notation.moment(oldest)),
         },
         has_forms=True,

@@ -83,12 +83,19 @@ def incident(visit: Visit, board: Board) -> View | NotFound:
             "row": _row(found, visit),
             "is_open": found.is_open,
             "shown": shown,
+            "explained": shown.more["explained"] if _sees_causes(visit, found) else "",
             "last": last,
             "links": links,
             "steps": [_step(one, visit, notation) for one in found.steps],
             "messages": delivery_rows(lines, visit, board),
         },
     )
+
+
+def _sees_causes(visit: Visit, found: KnownIncident) -> bool:
+    """Say whether the person may see the segments above or below that the explanation names."""
+    named = [path for step in found.steps for path in (*step.explains, step.hidden_in) if path is not None]
+    return all(map(visit.person.may_see, named))
 
 
 def _page(step: Incident, visit: Visit) -> Page:
