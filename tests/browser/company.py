@@ -8,10 +8,12 @@ from typing import Any
 from browser.chromium import Window
 from browser.customers import company_board
 from playwright.async_api import Browser, BrowserContext
-from web.board_rig import PASSWORD, Rig, served, with_users
+from web.board_rig import HASH, PASSWORD, Rig, served, with_users
 
 from worker.web.routes import ROUTES
 
+#: Who looks at the page.
+NAME = "Marie Dubois"
 #: An address for each page of the list (worker/web/routes.py), by its path there.
 ADDRESSES: Mapping[str, str] = {
     "/": "/",
@@ -55,14 +57,18 @@ class Company:
 @asynccontextmanager
 async def company(browser: Browser) -> AsyncIterator[Company]:
     """Serve the page of the company."""
-    rig = Rig(with_users(), board=company_board(), routes=ROUTES)
+    rig = Rig(
+        with_users(auth={"users": {NAME: {"password_hash": HASH, "permission": "admin"}}}),
+        board=company_board(),
+        routes=ROUTES,
+    )
     async with served(rig) as [client]:
         found = Company(client.base, rig, browser, {})
         for language in ("en", "fr"):
             context = await browser.new_context(locale=language)
             window = await Window.opened(context, client.base)
             page = await window.go("/login")
-            await page.locator("input[name=name]").fill("adm")
+            await page.locator("input[name=name]").fill(NAME)
             await page.locator("input[name=password]").fill(PASSWORD)
             await page.locator("main button").click()
             await page.wait_for_url(client.base + "/")

@@ -1,6 +1,7 @@
 """The company of web/why_boards.py with unhappy customers: what they say, and what was done about it."""
 
 import json
+import unicodedata
 from typing import Any, NamedTuple
 
 from flow.records import Record
@@ -88,8 +89,11 @@ def _open(board: Board, number: int, one: Unhappy) -> None:
         "occurred_at": _time(at),
         "survey_id": case.survey_id,
     }
-    person = {**ALERT["customer"], "name": one.name, "email": f"customer{number}@example.com"}
+    email = f"{unicodedata.normalize('NFKD', one.name).encode('ascii', 'ignore').decode().lower().replace(' ', '.')}"
+    person = {**ALERT["customer"], "name": one.name, "email": f"{email}@example.com", "owner": "Marie Dubois"}
+    links = [{"href": "https://crm.example.com/customers/48100", "text": "Customer in the CRM"}]
     alert = {**ALERT, **common, "customer": person, "comment": one.comment or None, "last_answers": []}
+    alert |= {"responded_at": _time(at), "links": links, "language": "en"}
     _take(board, alert, customer, at, b"nps.alert.v1")
     if one.owner:
         at = at + 12 * _MINUTE

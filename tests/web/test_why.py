@@ -204,7 +204,7 @@ def test_a_digest_is_shown_with_its_members() -> None:
 
 def test_an_incident_is_shown_before_and_after() -> None:
     found = read("/incidents/i-2")
-    assert "open Severity: high" in found
+    assert "open Severity: serious" in found
     assert "Before (at most 90 days) NPS +32.6" in found
     assert "Since then NPS -21.2" in found
     assert "planned It was planned." in found

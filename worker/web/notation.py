@@ -1,5 +1,6 @@
 """How numbers, dates and ages are written for a visit: in its language and its time zone."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 _EPOCH = date(1970, 1, 1)
+_HYPHEN = re.compile(r"(?<![^\s(])-(?=\d)")
 #: Unlike a mail as plain text, a page has the minus sign in both languages: it is as wide as the plus sign.
 _NUMERALS: Mapping[Language, Numerals] = {"fr": NUMERALS_FR, "en": replace(NUMERALS_EN, minus=NUMERALS_FR.minus)}
 # fmt: off
@@ -73,6 +75,16 @@ class Notation:
         """Return a moment with its date and time; `at`: also in ms since 1970."""
         return self.readers.moment(WORDS[self.language])(from_ms(at) if isinstance(at, int) else at)
 
+    def brief(self, at: int | datetime, now: int) -> str:
+        """Return a moment in a list, such as '3 Nov, 14:05', with the year if it is not that of `now`; both in ms.
+
+        The end of each page names the time zone.
+        """
+        local, this_year = (self.readers.local(from_ms(one) if isinstance(one, int) else one) for one in (at, now))
+        day = self.short_day((local.date() - _EPOCH).days)
+        year = f" {local.year}" if local.year != this_year.year else ""
+        return f"{day}{year}, {local:%H:%M}"
+
     def day(self, day: int) -> str:
         """Return a day with its year, such as '3 November 2026'. `day`: counted since 1970."""
         found = date_of(day)
@@ -119,6 +131,11 @@ class Notation:
         if survey_of(path) is not None or source_of(path) is not None or not path:
             return self.name(path)
         return " › ".join(path.split(SEPARATOR))
+
+
+def with_minus(text: str) -> str:
+    """Return a text of a mail with the sign of pages in its negative numbers (_NUMERALS)."""
+    return _HYPHEN.sub(NUMERALS_FR.minus, text)
 
 
 def capital(text: str) -> str:

@@ -117,7 +117,7 @@ def _row(answer: Answer, visit: Visit, board: Board, words: AnswerWords, notatio
     known = board.cases.find(alert_id, visit.now) if alert_id else None
     has_case = known is not None and visit.person.may_see(known.case.segment)
     return Row(
-        notation.moment(answer.at),
+        notation.brief(answer.at, visit.now),
         notation.whole_name(answer.segment) if answer.category else "",
         "" if answer.score is None else words.score_of.format(score=answer.score),
         words.categories.get(answer.category, answer.category),

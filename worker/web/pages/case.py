@@ -11,6 +11,7 @@ from worker.board.case_form import CaseForm, Problem, chosen, form_of, offered
 from worker.flow.cases.case import Case
 from worker.flow.cases.known import KnownCase
 from worker.flow.timestamps import to_ms
+from worker.notify.content.links import call, write_to
 from worker.web.gate import Gate
 from worker.web.layout import address_of
 from worker.web.notation import Notation
@@ -76,6 +77,7 @@ def _view(visit: Visit, board: Board, form: CaseForm, wrong: list[Problem]) -> V
         "case": case,
         "segment": notation.whole_name(case.segment),
         "tree_address": address_of("/", {"segment": case.segment} if case.segment else {}),
+        "due": "" if case.next_due is None else notation.brief(case.next_due, visit.now),
         "facts": _facts(known, words, notation, visit),
         "alert": alert,
         "comment": None if alert is None or not sees else alert.comment,
@@ -125,17 +127,17 @@ def _facts(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit)
     return [(label, text) for label, text in facts if text]
 
 
-def _contact(alert: Alert, words: CaseWords) -> list[tuple[str, str]]:
-    """Return what a call-back needs to know."""
+def _contact(alert: Alert, words: CaseWords) -> list[tuple[str, str, str]]:
+    """Return what a call-back needs to know: each with its label, and with a link that dials or begins a mail."""
     customer = alert.customer
     known = [
-        (words.name, customer.name),
-        (words.phone, customer.phone),
-        (words.email, customer.email),
-        (words.tier, customer.tier),
-        (words.account_owner, customer.owner),
+        (words.name, customer.name, ""),
+        (words.phone, customer.phone, call(customer.phone or "")),
+        (words.email, customer.email, write_to(customer.email or "")),
+        (words.tier, customer.tier, ""),
+        (words.account_owner, customer.owner, ""),
     ]
-    return [(label, text) for label, text in known if text]
+    return [(label, text, address) for label, text, address in known if text]
 
 
 def _earlier(known: KnownCase, board: Board, visit: Visit, words: CaseWords, notation: Notation) -> list[Earlier]:

@@ -191,10 +191,10 @@ def _row(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit) -
         score=words.score.format(score=case.score),
         segment=notation.whole_name(case.segment),
         customer=known.customer_id if visit.person.sees_customers else LAYOUT_WORDS[visit.language].hidden,
-        due=words.no_limit if due is None else notation.moment(due),
+        due=words.no_limit if due is None else notation.brief(due, visit.now),
         is_late=due is not None and due <= visit.now,
         owner=case.assignee or case.acknowledged_by,
-        since=notation.moment(case.opened_at),
+        since=notation.brief(case.opened_at, visit.now),
         can_acknowledge="acknowledge" in offered(case),
     )
 

@@ -156,12 +156,14 @@ def _row(line: Line, visit: Visit, board: Board, words: DeliveryWords, notation:
     digest_id = line.digest_id if visit.person.sees_all else ""
     can_see_silence = bool(line.silence_id) and board.silences.find(line.silence_id) is not None
     return Row(
-        notation.moment(line.at),
+        notation.brief(line.at, visit.now),
         words.statuses.get(line.status, line.status),
         _MARKS.get(DeliveryStatus(line.status), "") if line.status in {*DeliveryStatus} else "",
         reason_in_words(line.status, line.reason, words),
         words.attempt.format(n=notation.count(line.attempt)) if line.attempt else "",
-        "" if line.next_attempt_at is None else words.next_attempt.format(when=notation.moment(line.next_attempt_at)),
+        ""
+        if line.next_attempt_at is None
+        else words.next_attempt.format(when=notation.brief(line.next_attempt_at, visit.now)),
         words.channels.get(line.channel, line.channel),
         line.receiver or words.no_receiver,
         line.route,

@@ -10,7 +10,7 @@ from worker.lineage import is_segment
 from worker.notify.content.incident_page import incident_page
 from worker.notify.content.page import Page
 from worker.web.layout import address_of
-from worker.web.notation import Notation
+from worker.web.notation import Notation, with_minus
 from worker.web.pages.deliveries import delivery_rows
 from worker.web.pages.why import AFTER, cursor_values, why_values
 from worker.web.view import NotFound, View
@@ -99,8 +99,13 @@ def _sees_causes(visit: Visit, found: KnownIncident) -> bool:
 
 
 def _page(step: Incident, visit: Visit) -> Page:
-    """Return a step in words, as a mail has it."""
-    return incident_page(step, replace(visit.readers, language=visit.language))
+    """Return a step in words, as a mail has it, but with the minus signs of pages."""
+    page = incident_page(step, replace(visit.readers, language=visit.language))
+    sections = [
+        replace(section, rows=[replace(row, value=with_minus(row.value)) for row in section.rows])
+        for section in page.sections
+    ]
+    return replace(page, headline=with_minus(page.headline), why=with_minus(page.why), sections=sections)
 
 
 def _row(found: KnownIncident, visit: Visit) -> Row:
