@@ -1,8 +1,7 @@
 """500 open pages on one process: what they cost, and how soon each shows what has happened. Without a Kafka.
 
-A process serves the page with a made-up board, and once a second changes the scores of the root
-segment, and opens cases. Another one
-keeps pages open, and notes when each update arrives.
+A process serves the page with a made-up board, and once a second changes the scores of the root segment, and opens
+cases. Another one keeps pages open, and notes when each update arrives.
 """
 
 import argparse
@@ -112,8 +111,8 @@ async def measure(number: int, seconds: float, address: str) -> None:
 
         async def watch() -> None:
             async with client.get(live) as response:
-                async for line in response.content:
-                    if line == b"event: page\n":
+                async for chunk in response.content.iter_any():
+                    if b"\nevent: page\n" in chunk:
                         arrived.append(time.time())
 
         watching = [asyncio.create_task(watch()) for _ in range(number)]
@@ -122,7 +121,7 @@ async def measure(number: int, seconds: float, address: str) -> None:
         first, began = len(lines.lines), len(arrived)
         await asyncio.sleep(seconds)
         changes = [(float(line[1]), float(line[3])) for line in lines.lines[first:]]
-        async with client.get(base + "/tree") as response:  # other pages can be opened meanwhile
+        async with ClientSession() as other, other.get(base + "/tree") as response:  # others can be opened meanwhile
             assert response.status == 200
         delays = sorted(
             at - max(change for change, _ in changes if change <= at) for at in arrived[began:] if at > changes[0][0]

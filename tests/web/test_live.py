@@ -215,21 +215,27 @@ async def test_there_are_only_so_many_clients_and_the_others_can_still_read(monk
             assert stream.response.status == 200
 
 
-async def test_clients_that_vanish_or_do_not_read_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("read_seconds", "acknowledge_ms"), [(0.2, 0), (600, 300)])
+async def test_clients_that_vanish_or_do_not_read_are_dropped(
+    read_seconds: float, acknowledge_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either limit is enough: that of the process, and that of the system, for which 0 is none."""
     monkeypatch.setattr(live_module, "_COMMENT_SECONDS", 0.01)
-    monkeypatch.setattr(live_module, "_READ_SECONDS", 0.2)
+    monkeypatch.setattr(live_module, "_READ_SECONDS", read_seconds)
+    monkeypatch.setattr(live_module, "_ACKNOWLEDGE_MS", acknowledge_ms)
     monkeypatch.setattr(live_module, "_SHORTEST_MS", 0)
     rig = Rig()
     async with served(rig) as [browser]:
         await browser.open(f"/hello?said={'x' * 1_500}")
         host, _, port = browser.base.removeprefix("http://").partition(":")
         request = f"GET {live_address(browser)} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
-        writers = []
+        writers, readers = [], []  # a reader that is not kept would end its connection
         for _ in range(20):
             reader, writer = await asyncio.open_connection(host, int(port), limit=1_000)
             writer.write(request)
             await reader.readline()
             writers.append(writer)
+            readers.append(reader)
         await until(lambda: rig.lives[0].clients == 20)
         for writer in writers[:10]:
             writer.transport.abort()

@@ -43,8 +43,8 @@ class Follower(Protocol):
 async def follow(kafka: KafkaSettings, topic: str, follower: Follower, newest: int | None = None) -> None:
     """Follow a topic until cancelled. While Kafka does not answer, what is known stays.
 
-    `newest`: how many offsets before its end each partition is read from at first; None for all of them. Raise Refused
-    if Kafka does not let the worker in, or does not let it read the topic.
+    `newest`: how many of the newest offsets are read at first, the same number in each partition; None for all of them.
+    Raise Refused if Kafka does not let the worker in, or does not let it read the topic.
     """
     said, created_by = "", monotonic() + _CREATION_SECONDS
     while True:
@@ -94,7 +94,8 @@ async def _read_to_end(
         for partition, end in ends.items():
             if end < follower.next_offset(partition):
                 follower.forget(partition)  # the topic was deleted and created again
-        oldest = {partition: 0 if newest is None else end - newest for partition, end in ends.items()}
+        share = None if newest is None else -(-newest // len(ends))
+        oldest = {partition: 0 if share is None else end - share for partition, end in ends.items()}
         spans = {
             partition: (max(follower.next_offset(partition), oldest[partition]), end) for partition, end in ends.items()
         }

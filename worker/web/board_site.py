@@ -133,7 +133,7 @@ class BoardSite:
         login, found = self._needs.login, [self._of(route) for route in self._needs.routes]
         found += [
             web.get(f"{STATIC}/{{name}}", self._static),
-            web.get(LIVE, self._answering(self._live)),
+            web.get(LIVE, self._answering(self._live), allow_head=False),
             web.post(CHOOSE_LANGUAGE, self._answering(self._choose_language)),
         ]
         if self._needs.entrance.has_sessions:

@@ -30,7 +30,7 @@ class Source(NamedTuple):
     take: Take
     #: Forgets what a partition had.
     forget: Forget
-    #: How many of the newest records of each partition are read at first; None for all.
+    #: How many of the newest records are read at first, the same number in each partition; None for all.
     newest: int | None = None
 
 

@@ -14,9 +14,8 @@ from worker.settings import Settings
 from worker.web.following.changelog import Changelog
 from worker.web.following.followed import Source
 
-#: Of how many records of each partition at least the newest ones are read, and how many times its fair share: the
-#: partitions of a topic seldom have equally many.
-_LEAST, _SHARE = 500, 2
+#: How many times the records that are kept are read at first: the partitions of a topic seldom have equally many.
+_SHARE = 2
 _INCIDENT = cloudevents.INCIDENT.encode()
 
 
@@ -63,7 +62,7 @@ def sources(settings: Settings, board: Board) -> list[Source]:
 
     history = Changelog(take_segment, board.history.forget)
     segments = changelog_name(settings.kafka.group, "process", SEGMENTS)
-    newest = max(_LEAST, settings.web.latest_records * _SHARE // settings.kafka.partitions)
+    newest = settings.web.latest_records * _SHARE
     answers, recoveries, deliveries, letters = board.answers, board.recoveries, board.deliveries, board.dead_letters
     return [
         Source(named(events.SCORES), ("scores",), take_scores, board.scores.forget),
