@@ -180,10 +180,7 @@ JOBS = (
         _PYTEST,
         (
             "tests",
-            *(
-                f"--ignore={path}"
-                for path in (*_PURE_TESTS, *_WITH_KAFKA, "tests/browser", "tests/integration", "tests/chaos")
-            ),
+            *(f"--ignore={path}" for path in (*_PURE_TESTS, *_WITH_KAFKA, *_ROOMS_OF_THEIR_OWN)),
         ),
         after=("check", "prepare"),
         yielding=True,

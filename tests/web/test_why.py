@@ -278,8 +278,8 @@ async def test_a_silence_is_ended_by_those_who_see_it() -> None:
 
 def test_silences_say_what_they_hold_back_until_when_and_who_wants_it() -> None:
     found = read("/silences")
-    for said in ("Retail › Lyon", "warnings and serious ones, not critical ones", "Strike of the carriers", "added by amelie.roux",
-                 "1 message is held back", "ended by amelie.roux", "over since"):  # fmt: skip
+    for said in ("Retail › Lyon", "warnings and serious ones, not critical ones", "Strike of the carriers",
+                 "added by amelie.roux", "1 message is held back", "ended by amelie.roux", "over since"):  # fmt: skip
         assert said in found
     viewer = html(silences, visiting("/silences", may=Permission.VIEW), BOARD)
     assert "<form" not in main_of(viewer)
