@@ -62,6 +62,17 @@ async def test_without_a_login_another_name_of_this_machine_is_refused(host: str
         assert browser.status == 200
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Proto"])
+async def test_without_a_login_what_a_proxy_forwards_is_refused(name: str) -> None:
+    async with served(Rig()) as [browser]:
+        await browser.get("/hello?said=canary", **{name: "192.0.2.1"})
+        assert browser.status == 403
+        assert "canary" not in browser.text
+    async with served(Rig(with_users())) as [browser]:
+        await browser.get("/login", **{name: "192.0.2.1"})
+        assert browser.status == 200
+
+
 async def test_every_answer_has_the_headers() -> None:
     async with served(Rig(with_users())) as [browser]:
         for path in ("/", "/hello", "/nothing", "/login", "/static/nothing.css", "/live?page=/hello", "/logout"):

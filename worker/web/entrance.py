@@ -20,6 +20,8 @@ LOCAL = Person("local", Permission.ADMIN)
 #: How `nps.audit` says that a proxy has logged a person in, and that there is no login.
 HEADER, NO_LOGIN = "header", "none"
 _MOST_GROUPS = 200
+#: What proxies add to the requests that they forward.
+_OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 
 
 class EndedSessions(Protocol):
@@ -93,8 +95,14 @@ class Entrance:
         return not is_over and not self._ended.is_ended(public_id(session.id))
 
     def is_here(self, request: web.Request) -> bool:
-        """Say whether a request names this site in its header Host. Without a login, other names are refused."""
-        return self._auth.is_set or is_local_host(request.headers.get("Host", ""))
+        """Say whether a request may come to this site. Without a login, it has to be made on this machine.
+
+        Then it names the machine itself in its header Host, and no proxy has added a header to it.
+        """
+        if self._auth.is_set:
+            return True
+        headers = request.headers
+        return is_local_host(headers.get("Host", "")) and not any(name in headers for name in _OF_PROXIES)
 
     def is_own(self, request: web.Request) -> bool:
         """Say whether a page of this site has sent a form."""
