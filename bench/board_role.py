@@ -82,7 +82,7 @@ async def _run(segments: int, cases: int, latest: int) -> None:
                 await _caught_up(client, base)
                 print(f"ready after {time.perf_counter() - begun:.1f} s; {_memory(process)}")
                 for path in _PAGES:
-                    print(await _page(client, base, path))
+                    print(await _page(client, base, path, process))
                 print(_memory(process))
                 for line in await board_open.painted(base, _PAGES):
                     print(line)
@@ -135,14 +135,21 @@ async def _caught_up(client: ClientSession, base: str) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _page(client: ClientSession, base: str, path: str) -> str:
-    firsts, size = [], 0
+async def _page(client: ClientSession, base: str, path: str, process: int) -> str:
+    firsts, size, before = [], 0, _cpu(process)
     for _ in range(_REPEATS):
         begun = time.perf_counter()
         async with client.get(base + path) as response:
             firsts.append(time.perf_counter() - begun)
             size = len(await response.read())
-    return f"{path:>16}  {response.status}  first byte {1_000 * median(firsts):6.1f} ms  {size / 1_000:6.1f} kB"
+    cpu = (_cpu(process) - before) / _REPEATS
+    first = f"first byte {1_000 * median(firsts):6.1f} ms, {1_000 * cpu:6.1f} ms of CPU"
+    return f"{path:>16}  {response.status}  {first}  {size / 1_000:6.1f} kB"
+
+
+def _cpu(process: int) -> float:
+    """Return how long the main thread of a process has been on a CPU, in seconds. Where others run, it waits longer."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _memory(process: int) -> str:

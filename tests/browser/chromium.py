@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -14,14 +14,18 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error,
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: A container has no sandbox for the browser, and the pages are our own.
 _ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--font-render-hinting=none")
+#: The rules of axe-core whose result depends on the theme.
+COLOURS = ("color-contrast", "link-in-text-block")
 #: Tells the console what the content security policy has refused.
 _REFUSED = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`refused by the content security policy: ${event.violatedDirective} ${event.blockedURI}`));"""
 #: What fades to another colour has to arrive first.
-_AXE = """() => Promise.all(document.getAnimations().map((one) => one.finished))
-    .then(() => axe.run(document, {resultTypes: ["violations"]})).then((found) => found.violations
-    .filter((one) => one.impact === "serious" || one.impact === "critical")
-    .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} (${node.failureSummary})`)))"""
+_AXE = """async (rules) => {
+    await Promise.all(document.getAnimations().map((one) => one.finished));
+    const found = await axe.run(document, {resultTypes: ["violations"], ...(rules.length && {runOnly: rules})});
+    return found.violations.filter((one) => one.impact === "serious" || one.impact === "critical")
+        .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} (${node.failureSummary})`));
+}"""
 
 
 def program() -> str | None:
@@ -76,11 +80,11 @@ class Window:
         await session.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
         await session.detach()
 
-    async def violations(self) -> list[str]:
-        """Return what axe-core finds that is serious or critical."""
+    async def violations(self, rules: Sequence[str] = ()) -> list[str]:
+        """Return what axe-core finds that is serious or critical. `rules`: only by these, if there are any."""
         if not await self.run("() => typeof axe === 'object'"):
             await self.page.evaluate(AXE_SCRIPT)
-        found: list[str] = await self.run(_AXE)
+        found: list[str] = await self.run(_AXE, [*rules])
         return found
 
     def _said(self, message: ConsoleMessage) -> None:
