@@ -153,10 +153,20 @@ def test_a_case_is_found_until_it_is_forgotten_or_erased() -> None:
     known = found.find("a-1", NOW)
     assert known is not None
     assert (known.customer_id, known.case) == ("c1", case())
-    assert (found.find("a-1", FORGOTTEN), ids(found, now=FORGOTTEN)) == (None, [])
     assert [one.case.alert_id for one in found.of_customer("c1", NOW)] == ["a-1"]
+    assert (found.find("a-1", FORGOTTEN), ids(found, now=FORGOTTEN)) == (None, [])
     found.take(b"c1", None)
     assert (found.find("a-1", NOW), ids(found), found.of_customer("c1", NOW)) == (None, [], [])
+
+
+def test_a_case_that_is_forgotten_does_not_make_lists_look_at_each_of_the_others() -> None:
+    found = book(c1=[case()])
+    found.take(b"c2", row(case("a-2", opened_at=FORGOTTEN, changed_at=FORGOTTEN)))
+    assert found.totals(CaseQuery(), NOW).all == 2
+    assert (ids(found, now=FORGOTTEN), found.totals(CaseQuery(), FORGOTTEN).all) == (["a-2"], 1)
+    assert found._first_until > FORGOTTEN
+    found.take(b"c1", row(case()))  # the same row again
+    assert (ids(found, now=FORGOTTEN), found.totals(CaseQuery(), FORGOTTEN).all) == (["a-2"], 1)
 
 
 def test_a_case_that_moved_to_another_row_is_known_there() -> None:

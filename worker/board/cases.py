@@ -266,7 +266,15 @@ class CaseBook:
 
     def _is_plain(self, query: CaseQuery, now: int) -> bool:
         """Say whether a query limits nothing but the states, which is what most people look at."""
-        return query._replace(states=frozenset(), after="") == _PLAIN and now < self._first_until
+        if self._first_until <= now:
+            self._let_go(now)
+        return query._replace(states=frozenset(), after="") == _PLAIN
+
+    def _let_go(self, now: int) -> None:
+        """Let the entries of cases go that are forgotten, so that a list need not look at each entry for that."""
+        for alert_id in [alert_id for alert_id, entry in self._entries.items() if entry.until <= now]:
+            self._put(alert_id, None)
+        self._first_until = min((entry.until for entry in self._entries.values()), default=_NEVER)
 
     def _plain_totals(self, states: set[int], now: int) -> CaseTotals:
         """Return how many cases are in some states."""
