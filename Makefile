@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test thorough check prepare format schemas docs chaos clients bench detector build lock clean
+.PHONY: help setup demo test thorough check prepare format schemas docs chaos clients bench detector images build lock clean
 
 help:
 	@echo "make demo      starts Kafka, an inbox and the worker, and shows how responses become alerts (ARGS=--help for more)"
@@ -27,6 +27,7 @@ help:
 	@echo "make clients   tests the worker with other Kafka clients, in every codec (ARGS=--help for more)"
 	@echo "make bench     measures how fast the worker is, compared with other programs (ARGS=--help for more)"
 	@echo "make detector  measures how soon a drop is found, and how often there is a false alarm (ARGS=--help for more)"
+	@echo "make images    makes the images of the documents again (needs Chromium)"
 	@echo "make build     writes the wheel and the source distribution to dist/"
 	@echo "make setup     only makes .venv and installs what requirements.lock names"
 	@echo "make lock      resolves all requirements and Kafka's jars again"
@@ -68,6 +69,10 @@ clients: $(STAMP)/setup
 
 bench: $(STAMP)/setup $(STAMP)/quix/installed
 	@$(BIN)/python -m bench $(ARGS)
+
+# What the page and the mails look like, from the tests that open them in a browser.
+images: $(STAMP)/setup
+	@IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser/test_images.py
 
 detector: $(STAMP)/setup
 	@$(BIN)/python -m bench.detector $(ARGS)

@@ -11,6 +11,7 @@ from schemas import cloudevents, examples
 from schemas.alert import Alert
 from schemas.alert_command import AlertCommand
 from schemas.alert_command_result import AlertCommandResult
+from schemas.audit import Audit
 from schemas.base import Event
 from schemas.case import CaseStep
 from schemas.dead_letter import DeadLetter
@@ -231,6 +232,17 @@ CONTRACTS: tuple[Contract, ...] = (
         summary="A record that the worker refused, with its place and the reason.",
         public=True,
         example=examples.DEAD_LETTER,
+    ),
+    Contract(
+        name="audit",
+        topic="audit",
+        key="The session, as the event names it; empty without a session.",
+        compacted=False,
+        model=Audit,
+        event_type=cloudevents.AUDIT,
+        summary="What somebody has done on the page, or was refused: logins, commands, corrections and exports.",
+        public=True,
+        example=examples.AUDIT,
     ),
     Contract(
         name="delivery",

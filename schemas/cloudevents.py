@@ -33,6 +33,7 @@ RECOVERY = "nps.recovery.v1"
 SILENCE_COMMAND = "nps.silence-command.v1"
 SILENCE_COMMAND_RESULT = "nps.silence-command-result.v1"
 SILENCE = "nps.silence.v1"
+AUDIT = "nps.audit.v1"
 
 
 class StructuredResponse(Event):

@@ -474,6 +474,21 @@ SILENCE: dict[str, Any] = {
     "ended_at": "2026-03-03T12:30:00Z",
 }
 
+AUDIT: dict[str, Any] = {
+    "audit_id": "5d0c1c9e-3f53-4d2e-9a0c-0d3b7f0a1e62",
+    "action": "alert_command",
+    "at": "2026-03-02T08:31:12Z",
+    "actor": "amelie.roux@example.com",
+    "permission": "act",
+    "login": "oidc",
+    "session": "9f2c1b7a4e8d4c60b1a35e7f90d2c846",
+    "about": "ed460635-189f-52c8-ac33-f415c251d021",
+    "command": "acknowledge",
+    "command_id": "0b6f1c52-9d7e-4b7c-8a11-6a1f0f2f7f3d",
+    "outcome": "applied",
+    "reason": None,
+}
+
 DELIVERY: dict[str, Any] = {
     "delivery_id": "e2f8b4d6-7a95-5c1e-a3b0-4d6c8e9f0a12",
     "alert_id": "ed460635-189f-52c8-ac33-f415c251d021",

@@ -47,11 +47,13 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
 _PURE = (
-    "flow", "detect", "importing", "links", "metrics", "nps", "notify", "receive", "replay", "routing", "schemas",
+    "access", "board", "flow", "detect", "importing", "links", "metrics", "nps", "notify", "receive", "replay",
+    "routing", "schemas",
 )  # fmt: skip
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 #: What is beside the integration tests, and needs a Kafka.
 _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
+_ROOMS_OF_THEIR_OWN = ("tests/browser", "tests/chaos", "tests/integration")
 #: About how many seconds of `make test` each of these takes, on two cores: the sum of the durations that pytest has
 #: written for its tests (--durations=0), in seconds. For the other files, _USUAL_SECONDS is assumed. The figures only
 #: decide how the files are divided into two halves, so it is enough if they are renewed when the halves differ much.
@@ -60,6 +62,7 @@ _SECONDS = {
     "tests/integration/test_alarms.py": 60,
     "tests/integration/test_backfill.py": 12,
     "tests/integration/test_bad_input.py": 92,
+    "tests/integration/test_board_following.py": 20,
     "tests/integration/test_canaries.py": 30,
     "tests/integration/test_cases.py": 56,
     "tests/integration/test_channels.py": 52,
@@ -157,6 +160,7 @@ JOBS = (
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
     Job("integration", _PYTEST, (*_HALF,), after=("prepare",)),
     Job("integration-2", _PYTEST, (*_OTHER_HALF,), after=("prepare",)),
+    Job("browser", _PYTEST, ("tests/browser",), after=("prepare",), yielding=True),
     Job(
         "unmeasured",
         (*_PYTEST, "-m", "(unmeasured or hypothesis) and not thorough"),
@@ -174,7 +178,10 @@ JOBS = (
     Job(
         "others",
         _PYTEST,
-        ("tests", *(f"--ignore={path}" for path in (*_PURE_TESTS, *_WITH_KAFKA, "tests/integration", "tests/chaos"))),
+        (
+            "tests",
+            *(f"--ignore={path}" for path in (*_PURE_TESTS, *_WITH_KAFKA, *_ROOMS_OF_THEIR_OWN)),
+        ),
         after=("check", "prepare"),
         yielding=True,
     ),

@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 import pytest
 import uvloop
 from aiokafka.errors import KafkaConnectionError
+from argon2 import PasswordHasher
 from flow.records import value
 from pydantic import SecretStr
 from scores.trees import tree, window
@@ -208,13 +209,12 @@ def test_the_settings_that_are_printed_are_the_defaults(capsys: pytest.CaptureFi
     assert load() == Settings()
 
 
-def test_the_role_web_needs_keys_and_check_config_shows_the_links(
+def test_the_role_web_needs_a_login_for_others_and_check_config_shows_the_links_and_the_login(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NPS_WEB__HOST", "0.0.0.0")
     assert main(["run", "--role", "web"]) == 2
-    assert capsys.readouterr().err.startswith(
-        "web.keys: the role web needs keys, which sign the links: set NPS_WEB__KEYS"
-    )
+    assert capsys.readouterr().err.startswith("web.host: 0.0.0.0 is not an address of this machine alone")
     monkeypatch.setenv("NPS_WEB__BASE_URL", "https://nps.example.com")
     assert main(["check-config"]) == 2
     assert capsys.readouterr().err.startswith("web: base_url needs keys, which sign the links")
@@ -224,6 +224,17 @@ def test_the_role_web_needs_keys_and_check_config_shows_the_links(
     out, err = capsys.readouterr()
     assert "links    https://nps.example.com, 1 key, for 30 days" in out.splitlines()
     assert SECRET not in out + err
+
+    users = {"ann": {"password_hash": PasswordHasher(1, 8, 1).hash(SECRET)}}
+    monkeypatch.setenv("NPS_WEB__AUTH__USERS", json.dumps(users))
+    assert main(["check-config"]) == 0
+    out, _ = capsys.readouterr()
+    assert "page     https://nps.example.com, login by 1 user" in out.splitlines()
+    assert "argon2" not in out
+    monkeypatch.setenv("NPS_WEB__AUTH__SESSION_HOURS", "25")
+    monkeypatch.setenv("NPS_KAFKA__RETENTION_DAYS", "1")
+    assert main(["check-config"]) == 2
+    assert "web.auth.session_hours: must not be longer than kafka.retention_days" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["check-config"], ["run"], ["health"], ["run", "--role", "notify"]])

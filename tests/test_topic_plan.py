@@ -84,12 +84,16 @@ def test_a_commander_may_write_commands_and_read_their_answers_only() -> None:
     }
 
 
-def test_the_role_web_may_write_commands_and_read_their_answers_and_the_cases_only() -> None:
-    assert allowed("web") == {
-        "acme.alert-commands": {"Describe", "Write"},
-        "acme.alert-command-results": {"Describe", "Read"},
-        "desk-process-cases-changelog": {"Describe", "Read"},
-    }
+def test_the_role_web_may_write_commands_answers_and_who_did_what_and_read_what_the_page_shows_only() -> None:
+    both, reads, writes = {"Describe", "Read", "Write"}, {"Describe", "Read"}, {"Describe", "Write"}
+    read = (
+        "acme.scores", "desk-process-segments-changelog", "desk-process-cases-changelog", "acme.silences",
+        "acme.alerts", "acme.recoveries", "acme.decisions", "acme.deliveries", "acme.dead-letters",
+        "acme.alert-command-results", "acme.silence-command-results",
+    )  # fmt: skip
+    written = ("acme.alert-commands", "acme.silence-commands", "acme.responses")
+    expected = {**dict.fromkeys(read, reads), **dict.fromkeys(written, writes), "acme.audit": both}
+    assert allowed("web") == expected
 
 
 def test_the_role_receive_may_write_what_deliveries_become_and_read_no_response() -> None:

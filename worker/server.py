@@ -26,7 +26,7 @@ _IDLE_SECONDS = 75.0
 _LINGER_SECONDS = 1.0
 #: What every answer says about the program that serves it, in place of its libraries and their versions.
 _NAME = "detractor-worker"
-#: The largest number of connections at the same time. A further one is closed at once.
+#: The largest number of connections at the same time, unless a server has another one. A further one is closed at once.
 _MOST_CONNECTIONS = 500
 
 
@@ -93,13 +93,14 @@ class Server:
         head_seconds: float = 10.0,
         tls: ssl.SSLContext | None = None,
         as_sent: bool = False,
+        most_connections: int = _MOST_CONNECTIONS,
     ) -> None:
         """`failure` gets the errors of the pages that must stop the worker. `is_ready`: whether pages can be shown.
 
         `headers`: the headers of every answer; `what`: what is served, in the plural; `set_by`: the settings of the
         address; `head_seconds`: how long a client may take to send the head of a request, in seconds; `tls`: the
         server's certificate, with which it serves https only; `as_sent`: whether the application gets the bodies as
-        they were sent, also if they are compressed.
+        they were sent, also if they are compressed; `most_connections`: how many connections may be open.
         """
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_FINISH_SECONDS)
         application.on_response_prepare.append(self._prepare)
@@ -114,6 +115,7 @@ class Server:
         self._head_seconds = head_seconds
         self._tls = tls
         self._as_sent = as_sent
+        self._most_connections = most_connections
         self._listening: asyncio.Server | None = None
         # The ends of the connections whose request has not arrived yet.
         self._ends: dict[web.RequestHandler, asyncio.TimerHandle] = {}
@@ -174,7 +176,7 @@ class Server:
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None
         connection = _Connection(server, self._headers, as_sent=self._as_sent)
-        if len(server.connections) >= _MOST_CONNECTIONS:
+        if len(server.connections) >= self._most_connections:
             connection.is_superfluous = True
         else:
             self._ends[connection] = loop.call_later(self._head_seconds, self._end, connection)
@@ -186,8 +188,10 @@ class Server:
         connection.force_close()
 
     async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
-        """Add the headers of every answer."""
-        response.headers.update(self._headers)
+        """Add the headers of every answer that it does not have. The application may have others for some."""
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
+        response.headers["Server"] = _NAME
 
     @web.middleware
     async def _heard(

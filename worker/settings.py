@@ -510,6 +510,12 @@ class Settings(BaseSettings, Policy, Location):
             if one.topic.startswith((f"{self.topic_prefix}.", f"{self.kafka.group}-"))
         ]
 
+    def wrong_sessions(self) -> list[str]:
+        """Return a line if sessions last longer than it is kept that somebody has ended them."""
+        if not self.web.auth.is_set or self.web.auth.session_hours <= 24 * self.kafka.retention_days:
+            return []
+        return ["web.auth.session_hours: must not be longer than kafka.retention_days, for which nps.audit is kept"]
+
     def wrong_endpoints_of_traces(self) -> list[str]:
         """Return a line for each endpoint that asks for the header of traces while there are none."""
         return [
@@ -610,6 +616,7 @@ def _load(kind: type[Settings], file_name: Callable[[], str], **overrides: Any) 
         problems += [
             *settings.wrong_receivers(),
             *settings.wrong_endpoints_of_traces(),
+            *settings.wrong_sessions(),
             *settings.wrong_foreign_topics(),
         ]
     if problems:

@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from worker.board.board import Board
 from worker.flow import events
 from worker.kafka import ownership, topics
 from worker.kafka.topics import TopicPlan
 from worker.roles import names as roles_of
 from worker.settings import Settings
+from worker.web.following.sources import sources
 
 #: The roles that can get permissions: those of a worker, `publisher`, and `commander`. `all` is process and notify.
 Role = Literal["process", "notify", "web", "receive", "all", "publisher", "commander"]
@@ -85,15 +87,22 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         Grant("topic", _named(settings, [events.ALERT_COMMANDS]), ("Describe", "Write")),
         Grant("topic", _named(settings, [events.ALERT_COMMAND_RESULTS]), ("Describe", "Read")),
     ]
+    silencing = [
+        Grant("topic", _named(settings, [events.SILENCE_COMMANDS]), ("Describe", "Write")),
+        Grant("topic", _named(settings, [events.SILENCE_COMMAND_RESULTS, events.SILENCES]), ("Describe", "Read")),
+    ]
     if role == "commander":
-        silencing = [
-            Grant("topic", _named(settings, [events.SILENCE_COMMANDS]), ("Describe", "Write")),
-            Grant("topic", _named(settings, [events.SILENCE_COMMAND_RESULTS, events.SILENCES]), ("Describe", "Read")),
-        ]
         return [*commanding, *silencing]
-    if role == "web":  # it also follows the cases; it creates no topics, and is no consumer group
-        cases = topics.changelog_name(settings.kafka.group, "process", topics.CASES)
-        return [*commanding, Grant("topic", [cases], ("Describe", "Read"))]
+    if role == "web":  # it creates no topics, and is no consumer group
+        silences = topics.topic_name(settings.topic_prefix, events.SILENCES)
+        followed = [source.topic for source in sources(settings, Board()) if source.topic != silences]
+        return [
+            *commanding,
+            *silencing,
+            Grant("topic", followed, ("Describe", "Read")),
+            Grant("topic", _named(settings, [events.AUDIT]), ("Describe", "Read", "Write")),
+            Grant("topic", _named(settings, [events.RESPONSES]), ("Describe", "Write")),  # corrected dead letters
+        ]
     roles = roles_of(role)
     reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_own(settings, one))}
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_own(settings, one))}

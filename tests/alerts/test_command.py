@@ -10,9 +10,9 @@ from flow.records import NOW
 from schemas.alert_command_result import AlertCommandResult
 from schemas.examples import ALERT_COMMAND_RESULT, RECOVERY
 from schemas.recovery import Recovery
-from worker.alerts.known import KnownCase
 from worker.cli import main
 from worker.commands import alerts, loop
+from worker.flow.cases.known import KnownCase
 
 
 @pytest.mark.parametrize(

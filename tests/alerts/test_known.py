@@ -8,8 +8,9 @@ from flow.records import NOW
 
 from schemas.alert import Severity
 from schemas.case import CaseState
-from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order
+from worker.alerts.known import Filter, beginning_with, in_order
 from worker.flow.cases.case import opened
+from worker.flow.cases.known import SEVERITIES, KnownCase
 
 
 def known(alert_id: str = "a-1", state: CaseState = CaseState.OPEN, **changes: Any) -> KnownCase:

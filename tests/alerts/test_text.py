@@ -9,8 +9,8 @@ from flow.records import DAY, HOUR, NOW
 
 from schemas.alert import Severity
 from worker.alerts import text
-from worker.alerts.known import KnownCase
 from worker.flow.cases import case as cases
+from worker.flow.cases.known import KnownCase
 
 ALERT = "ed460635-189f-52c8-ac33-f415c251d021"
 

@@ -1,7 +1,7 @@
 """Following a compacted topic that is cut back, or created again, between asking for its end and reading it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 import pytest
@@ -40,7 +40,8 @@ class Known:
             self.next = record.offset + 1
             self.changed.set()
 
-    def note_caught_up(self) -> None:
+    def note_caught_up(self, ends: Mapping[int, int]) -> None:
+        assert set(ends) == {0}
         self.caught_up.set()
 
 

@@ -28,6 +28,8 @@ from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import ViewRestater
 from worker.streams.shell import Shell
+from worker.web.auditing import Publishing
+from worker.web.live import Live
 
 
 def test_every_role_is_listed_once_and_has_its_tables_and_permissions() -> None:
@@ -43,18 +45,28 @@ def test_a_process_runs_the_role_that_is_asked_for(role: Role) -> None:
     assert names(role) == (role,)
 
 
-async def test_the_role_web_waits_for_no_kafka_and_needs_keys(surroundings: Surroundings) -> None:
-    surroundings.settings = Settings.model_construct(web=WebSettings(keys=["k" * 32]))
-    built = await build("web", surroundings)
+async def test_the_role_web_waits_for_no_kafka_and_serves_the_page_only_where_it_is_safe(
+    surroundings: Surroundings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def kinds(web: WebSettings) -> set[type[Service]]:
+        caplog.clear()
+        surroundings.settings = Settings.model_construct(web=web)
+        built = await build("web", surroundings)
+        assert surroundings.kafka_found is None
+        assert not next(service for service in built["web"] if isinstance(service, Server)).ready
+        return {type(service) for service in built["web"]}
 
-    assert {role: [type(service) for service in services] for role, services in built.items()} == {
-        "web": [Background, Server],
-        "watches": [],
-    }
-    assert surroundings.kafka_found is None
-    assert not built["web"][1].ready
-    surroundings.settings = Settings.model_construct()
-    with pytest.raises(SettingsError, match=r"^web\.keys: the role web needs keys"):
+    assert await kinds(WebSettings(keys=["k" * 32])) == {Background, Server}
+    assert "the page with scores and cases is not served" in caplog.text
+    assert await kinds(WebSettings()) == {Background, Server, Publishing, Live}
+    assert "the page has no login" in caplog.text
+    everybody = {"header": {"user": "X-User"}, "everybody": "view"}
+    with_login = WebSettings(
+        keys=["k" * 32], base_url="https://x.test", auth=everybody, trusted_proxies=["10.0.0.0/8"], host="0.0.0.0"
+    )
+    assert await kinds(with_login) == {Background, Server, Publishing, Live}
+    surroundings.settings = Settings.model_construct(web=WebSettings(host="0.0.0.0"))
+    with pytest.raises(SettingsError, match="the page needs a login"):
         await build("web", surroundings)
 
 

@@ -23,8 +23,8 @@ async def test_those_who_follow_are_told_of_changes_once_the_topic_was_read(capl
     assert not followed.caught_up.is_set()
     followed.take([record(silence(), 0), record(silence("s-2"), 4, partition=1)])
     assert told == []
-    followed.note_caught_up()
-    followed.note_caught_up()
+    followed.note_caught_up({})
+    followed.note_caught_up({})
     assert followed.ready
     assert "2 silences are known" in caplog.text
     followed.take([record(silence(version=2, ended_at=NOW), 1), record(silence(), 2)])

@@ -3,8 +3,8 @@
 from scores.trees import AS_OF, scored, tree
 
 from schemas.scores import SuspectGaming, SuspectScale, TrendScore
+from worker.board.tree import branches
 from worker.scores.table import table
-from worker.scores.tree import branches
 
 TREND = TrendScore(direction="falling", change=-8.2, low=-14.6, high=-1.8)
 

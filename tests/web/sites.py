@@ -12,8 +12,9 @@ from serving import listening
 
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult
-from worker.alerts.known import KnownCase
+from worker.access.client import Network
 from worker.clock import SystemClock
+from worker.flow.cases.known import KnownCase
 from worker.links.signing import Link, Links
 from worker.notify.content.readers import Readers, zone
 from worker.routing.receiver import Receiver
@@ -63,7 +64,7 @@ class Desk:
         return f"http://127.0.0.1:{self.port}{links.url(link)}"
 
 
-def site_of(desk: Desk, body_seconds: float = 60.0) -> Site:
+def site_of(desk: Desk, body_seconds: float = 60.0, proxies: tuple[Network, ...] = ()) -> Site:
     """Return the pages of a desk."""
     receivers = {
         "lyon": Receiver("lyon", {}, language="fr", zone=zone("Europe/Paris")),
@@ -79,14 +80,17 @@ def site_of(desk: Desk, body_seconds: float = 60.0) -> Site:
         clock=desk.clock,
         failure=desk.failure,
         body_seconds=body_seconds,
+        proxies=proxies,
     )
     return Site(needs)
 
 
 @asynccontextmanager
-async def served(desk: Desk, *, head_seconds: float = 60.0, body_seconds: float = 60.0) -> AsyncIterator[ClientSession]:
+async def served(
+    desk: Desk, *, head_seconds: float = 60.0, body_seconds: float = 60.0, proxies: tuple[Network, ...] = ()
+) -> AsyncIterator[ClientSession]:
     """Serve the pages; yield a client."""
-    application = site_of(desk, body_seconds).application()
+    application = site_of(desk, body_seconds, proxies).application()
     server = Server(application, "127.0.0.1", 0, desk.failure, headers=HEADERS, head_seconds=head_seconds)
     async with listening(server), ClientSession() as client:
         desk.port = server.port

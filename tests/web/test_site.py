@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import re
 from html.parser import HTMLParser
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -218,6 +219,24 @@ async def test_a_link_that_is_too_old_changed_or_signed_with_another_key_says_so
     assert "A link can be used for 30 days." in expired[1]
     assert replaced[0] == 404
     assert desk.given == []
+
+
+async def test_who_guesses_links_or_sends_forms_without_end_has_to_wait_and_others_do_not() -> None:
+    desk = Desk()
+    proxies = (ip_network("127.0.0.1"),)
+    async with served(desk, proxies=proxies) as client:
+
+        async def status(method: str, url: str, address: str) -> int:
+            headers = {"X-Forwarded-For": address, **(FORM if method == "POST" else {})}
+            async with client.request(method, url, headers=headers) as response:
+                return response.status
+
+        wrong, right = desk.url(ACKNOWLEDGE) + "x", desk.url(ACKNOWLEDGE)
+        assert [await status("GET", wrong, "192.0.2.1") for _ in range(61)] == [404] * 60 + [429]
+        assert await status("GET", wrong, "192.0.2.2") == 404
+        assert await status("GET", right, "192.0.2.1") == 200
+        assert [await status("POST", right, "192.0.2.1") for _ in range(61)][-1] == 429
+        assert await status("POST", right, "192.0.2.2") == 200
 
 
 async def test_a_page_is_not_shown_before_the_cases_are_known_and_a_new_alert_asks_for_patience() -> None:

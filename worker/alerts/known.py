@@ -4,21 +4,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from worker.flow.cases.case import Case, decode_cases, remaining
+from worker.flow.cases.known import SEVERITIES, KnownCase
 from worker.flow.policy import CasePolicy
 from worker.kafka import changelogs, journal, reading
 from worker.kafka.preflight import preflight
 from worker.lineage import is_below
 from worker.settings import KafkaSettings
-
-#: The severities, the most urgent one first.
-SEVERITIES = ("critical", "error", "warning")
-
-
-class KnownCase(NamedTuple):
-    """A case and its customer."""
-
-    customer_id: str
-    case: Case
 
 
 class Filter(NamedTuple):

@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from worker.alerts.known import KnownCase
 from worker.flow.cases.case import Case
+from worker.flow.cases.known import KnownCase
 from worker.flow.text import on_lines, on_one_line
 from worker.flow.timestamps import DAY, HOUR, from_ms
 from worker.terminal import fitting

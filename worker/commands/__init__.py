@@ -25,6 +25,7 @@ NAMES = (
     "receive",
     "replay",
     "settings",
+    "hash-password",
     "health",
     "topics",
     "rebuild",

@@ -13,7 +13,7 @@ from schemas.case import CaseOutcome, CaseState
 from worker import terminal
 from worker.alerts import text
 from worker.alerts.commanding import give, give_all
-from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order, known_cases
+from worker.alerts.known import Filter, beginning_with, in_order, known_cases
 from worker.commands.common import (
     SETTINGS_HELP,
     Commands,
@@ -26,6 +26,7 @@ from worker.commands.common import (
     with_kafka,
 )
 from worker.flow import events
+from worker.flow.cases.known import SEVERITIES, KnownCase
 from worker.flow.text import on_lines, printable_json
 from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name

@@ -111,6 +111,7 @@ def _summary(settings: Settings) -> str:
             f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
             _drops(settings),
             *_links(settings),
+            *_page(settings),
             *(_tree(settings) if settings.receivers else _flat(settings)),
             *(
                 f"webhook  {name}: {endpoint.host}, {counted(len(endpoint.secrets), 'secret')}, "
@@ -147,6 +148,18 @@ def _links(settings: Settings) -> Iterator[str]:
     web = settings.web
     if web.base_url is not None:
         yield f"links    {web.base_url}, {counted(len(web.keys), 'key')}, for {counted(web.link_days, 'day')}"
+
+
+def _page(settings: Settings) -> Iterator[str]:
+    """Yield how people log in on the page. Without a login, there is nothing to check."""
+    auth = settings.web.auth
+    if auth.is_set:
+        ways = [
+            *([counted(len(auth.users), "user")] if auth.users else []),
+            *([f"OpenID Connect by {auth.oidc.issuer}"] if auth.oidc.issuer is not None else []),
+            *([f"the header {auth.header.user} of a proxy"] if auth.header.user is not None else []),
+        ]
+        yield f"page     {settings.web.base_url}, login by {' and '.join(ways)}"
 
 
 def _flat(settings: Settings) -> Iterator[str]:

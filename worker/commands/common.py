@@ -43,7 +43,7 @@ TIME_HELP = "without an offset, it is in the time zone of the setting email.time
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 ROLE_HELP = (
     "process decides and counts; notify sends mails, and posts to webhooks and chats; all is both in one process "
-    "(default); web serves the pages of the links in mails; receive takes the deliveries of survey tools by HTTP"
+    "(default); web serves the page and the links in mails; receive takes the deliveries of survey tools by HTTP"
 )
 
 

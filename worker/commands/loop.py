@@ -6,12 +6,12 @@ import sys
 import time
 
 from worker import terminal
+from worker.board.figures import GROUPS, grouped
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
 from worker.flow.text import printable_json
 from worker.kafka.topics import topic_name
 from worker.lineage import canonical_path, lineage
-from worker.loop.figures import GROUPS, grouped
 from worker.loop.latest import recoveries
 from worker.loop.text import table
 from worker.settings import Settings

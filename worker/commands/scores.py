@@ -4,6 +4,7 @@ import argparse
 import difflib
 import sys
 
+from worker.board.tree import branches
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
@@ -12,7 +13,6 @@ from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
 from worker.scores import changes
 from worker.scores.latest import by_customer, latest
 from worker.scores.table import table
-from worker.scores.tree import branches
 from worker.settings import Settings
 
 #: What is shown unless args: long enough to be sure of, short enough to be about now.

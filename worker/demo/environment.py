@@ -35,7 +35,7 @@ class Environment:
     worker: Worker
     inbox: Inbox
     backlog: Backlog
-    #: The role web, which serves the pages of the links in mails; None if it does not run.
+    #: The role web, which serves the page, and the pages of the links in mails; None if it does not run.
     web: Worker | None = None
     #: The role receive, to which the tools of the demo deliver; None if it does not run.
     receiver: Worker | None = None
@@ -76,7 +76,7 @@ async def set_up(
     `progress` is called with lines that say what is being done. The names of the parts that were started are added to
     `started`. `kafka` (host:port) is a Kafka to use instead of an embedded one, with new topics. `mails` is a folder
     in which each mail that arrives becomes a file. If it is `live`, alerts can escalate and digests come
-    (receivers.py), the worker serves its metrics, and the role web serves the pages of the links in mails. With
+    (receivers.py), the worker serves its metrics, and the role web serves the page and the links in mails. With
     `tools`, the role receive takes their deliveries.
 
     Raise Unreachable or Refused if `kafka` cannot be reached or does not let the demo in.
@@ -114,7 +114,7 @@ async def set_up(
 
 
 def _pages(port: int) -> WebSettings:
-    """Return the settings of the pages of links, with a new key."""
+    """Return the settings of the page, which has no login here, and of the links, with a new key."""
     return WebSettings(base_url=f"http://{HOST}:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
 
 

@@ -29,6 +29,7 @@ SILENCE_COMMAND_RESULTS = "silence-command-results"
 SILENCES = "silences"
 RESPONSE_PARTS = "response-parts"
 FETCHES = "fetches"
+AUDIT = "audit"
 
 
 class Kind(NamedTuple):
@@ -52,6 +53,7 @@ RECOVERY = Kind(RECOVERIES, cloudevents.RECOVERY.encode())
 ALERT_COMMAND_RESULT = Kind(ALERT_COMMAND_RESULTS, cloudevents.ALERT_COMMAND_RESULT.encode())
 SILENCE_COMMAND_RESULT = Kind(SILENCE_COMMAND_RESULTS, cloudevents.SILENCE_COMMAND_RESULT.encode())
 SILENCE = Kind(SILENCES, cloudevents.SILENCE.encode())
+AUDITED = Kind(AUDIT, cloudevents.AUDIT.encode())
 
 
 def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes, further: Headers | None = None) -> Output:

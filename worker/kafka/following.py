@@ -1,4 +1,4 @@
-"""Following a compacted topic without a consumer group: it is read to its end, and then new records as they arrive."""
+"""Following a topic without a consumer group: it is read to its end, and then new records as they arrive."""
 
 import asyncio
 import logging
@@ -36,13 +36,14 @@ class Follower(Protocol):
     def take(self, records: Iterable[ConsumerRecord]) -> None:
         """Apply records, in the order of each partition."""
 
-    def note_caught_up(self) -> None:
-        """Note that the topic was read to its end."""
+    def note_caught_up(self, ends: Mapping[int, int]) -> None:
+        """Note that the topic was read to the ends of its partitions, as they were then."""
 
 
-async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
+async def follow(kafka: KafkaSettings, topic: str, follower: Follower, newest: int | None = None) -> None:
     """Follow a topic until cancelled. While Kafka does not answer, what is known stays.
 
+    `newest`: how many of the newest offsets are read at first, the same number in each partition; None for all of them.
     Raise Refused if Kafka does not let the worker in, or does not let it read the topic.
     """
     said, created_by = "", monotonic() + _CREATION_SECONDS
@@ -53,7 +54,7 @@ async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
                 partitions = await reader.partitions(topic)
                 if partitions:
                     said = ""
-                    await _follow(reader, topic, partitions, follower)
+                    await _follow(reader, topic, partitions, follower, newest)
             if monotonic() < created_by:
                 await asyncio.sleep(_SOON_SECONDS)
                 continue
@@ -70,9 +71,11 @@ async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _follow(reader: reading.Reader, topic: str, partitions: Iterable[int], follower: Follower) -> None:
-    ends = await _read_to_end(reader, topic, [*partitions], follower)
-    follower.note_caught_up()
+async def _follow(
+    reader: reading.Reader, topic: str, partitions: Iterable[int], follower: Follower, newest: int | None
+) -> None:
+    ends = await _read_to_end(reader, topic, [*partitions], follower, newest)
+    follower.note_caught_up(ends)
     firsts = {partition: max(end, follower.next_offset(partition)) for partition, end in ends.items()}
     async with aclosing(reader.follow(topic, firsts)) as chunks:
         async for records in chunks:
@@ -80,7 +83,7 @@ async def _follow(reader: reading.Reader, topic: str, partitions: Iterable[int],
 
 
 async def _read_to_end(
-    reader: reading.Reader, topic: str, partitions: Collection[int], follower: Follower
+    reader: reading.Reader, topic: str, partitions: Collection[int], follower: Follower, newest: int | None
 ) -> Mapping[int, int]:
     """Read a topic to its end, and return the ends of its partitions.
 
@@ -91,7 +94,11 @@ async def _read_to_end(
         for partition, end in ends.items():
             if end < follower.next_offset(partition):
                 follower.forget(partition)  # the topic was deleted and created again
-        spans = {partition: (follower.next_offset(partition), end) for partition, end in ends.items()}
+        share = None if newest is None else -(-newest // len(ends))
+        oldest = {partition: 0 if share is None else end - share for partition, end in ends.items()}
+        spans = {
+            partition: (max(follower.next_offset(partition), oldest[partition]), end) for partition, end in ends.items()
+        }
         async with aclosing(reader.read(topic, spans)) as chunks:
             async for records in chunks:
                 follower.take(records)

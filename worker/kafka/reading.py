@@ -42,8 +42,17 @@ class Reader:
 
     async def ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Return the end of each of these partitions. Raise KafkaError if Kafka does not answer."""
-        ends = await self._consumer.end_offsets([TopicPartition(topic, partition) for partition in partitions])
-        return {place.partition: end for place, end in ends.items()}
+        return (await self.ends_of({topic: partitions}))[topic]
+
+    async def ends_of(self, topics: Mapping[str, Collection[int]]) -> dict[str, dict[int, int]]:
+        """Return the end of each of these partitions of some topics. Raise KafkaError if Kafka does not answer."""
+        ends = await self._consumer.end_offsets(
+            [TopicPartition(topic, partition) for topic, partitions in topics.items() for partition in partitions]
+        )
+        found: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+        for place, end in ends.items():
+            found[place.topic][place.partition] = end
+        return found
 
     async def starts(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Return the first offset of each of these partitions. Raise KafkaError if Kafka does not answer."""

@@ -160,6 +160,7 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.SILENCES: {checks.CLEANUP: checks.exactly("compact")},
     events.RESPONSE_PARTS: {**_DELETED, **_STAMPED, **_WAITING},
     events.FETCHES: {**_DELETED, **_WAITING},
+    events.AUDIT: {**_DELETED, **_STAMPED, **_READ},
 }
 _UNREAD = "records that wait longer than this to be processed are lost"
 #: What happens to records that are deleted too early, by topic. A worker warns of a retention by which that may happen.
@@ -175,6 +176,7 @@ _LOSS: Mapping[str, str] = {
         ),
         _UNREAD,
     ),
+    events.AUDIT: "sessions that were ended earlier than that are valid again, unless they have expired",
     events.DELIVERIES: "a rebuild of an outbox does not know of the mails that were sent before, and repeats them",
 }
 _NEEDS_OF_CHANGELOGS: checks.Needs = {
@@ -326,6 +328,7 @@ def planned_topics(settings: Settings) -> list[TopicPlan]:
         events.SILENCE_COMMANDS: {**deleted, **kept},
         events.SILENCE_COMMAND_RESULTS: {**deleted, **kept},
         events.SILENCES: latest,
+        events.AUDIT: {**deleted, **kept},
         **{topic: {**deleted, **waiting} for topic in topics_of_receiver(settings)},
     }
     group = settings.kafka.group

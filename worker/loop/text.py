@@ -1,7 +1,7 @@
 """The figures of the closed loop as text for a terminal."""
 
+from worker.board.figures import Figures, Grouped
 from worker.flow.text import on_one_line
-from worker.loop.figures import Figures, Grouped
 
 _HEAD = ("", "resolved", "ack", "resolve", "9 of 10", "again", "recovered", "reopened")
 #: The columns of the working time and of time limits.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -80,7 +80,7 @@ class FollowedSilences(Background):
                 for on_change in self._observers:
                     on_change(changed)
 
-    def note_caught_up(self) -> None:
+    def note_caught_up(self, ends: Mapping[int, int]) -> None:  # noqa: ARG002 - only that it was read matters
         """Let notices be sent."""
         if not self.caught_up.is_set():
             log.info("%d silences are known", len(self.known))

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from schemas.scores import Scores, TrendScore
+from worker.board.tree import Branch
 from worker.flow.text import on_one_line
 from worker.lineage import SEPARATOR, survey_of
-from worker.scores.tree import Branch
 
 #: The number of characters of a bar on each side of its middle.
 _HALF = 10

@@ -1,1 +1,1 @@
-"""The role web: the pages on which people acknowledge and resolve alerts without a login. It knows no Faust."""
+"""The role web: the page with scores and cases, and the links by which people act without a login. No Faust."""

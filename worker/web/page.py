@@ -26,7 +26,7 @@ from worker.notify.content.language import WORDS
 from worker.notify.content.page import field as shown
 from worker.notify.content.readers import Readers
 from worker.routing.receiver import Language
-from worker.web.words import PAGE_WORDS, PageWords, Text
+from worker.web.words.links import PAGE_WORDS, PageWords, Text
 
 _FOLDER = Path(__file__).parent / "templates"
 #: The style of all pages. The content security policy allows it by its hash.

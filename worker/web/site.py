@@ -21,9 +21,11 @@ from aiokafka.errors import KafkaError
 
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
-from worker.alerts.known import KnownCase
+from worker.access.attempts import Attempts
+from worker.access.client import Network, client_of
 from worker.clock import Clock
 from worker.errors import Fatal, Unreachable
+from worker.flow.cases.known import KnownCase
 from worker.flow.policy import CasePolicy
 from worker.links.commanding import Form, command_of, form_of, problems
 from worker.links.signing import ACTIONS, Link, Links, Refusal
@@ -47,6 +49,10 @@ _GIVE_SECONDS = 20.0
 _LONGEST_LANGUAGES = 500
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ACCEPTED_LANGUAGE = re.compile(r"(?P<language>fr|en)(?:-[a-z0-9-]+)?(?:;q=(?P<weight>[01](?:\.[0-9]{0,3})?))?")
+
+#: How often an address may open links that nobody has signed, and send forms, within a span, in ms. Programs that look
+#: through mails open links without end, so links that are valid are not counted.
+_MOST_INVALID, _MOST_FORMS, _SPAN = 60, 60, 60_000
 
 #: The headers of every answer.
 HEADERS = {
@@ -96,6 +102,8 @@ class Needs:
     failure: Failure
     #: How long a client may take to send a form, in seconds.
     body_seconds: float = 10.0
+    #: The reverse proxies that are believed.
+    proxies: tuple[Network, ...] = ()
 
 
 class _Offer(NamedTuple):
@@ -121,16 +129,24 @@ class Site:
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
         self._waiting = asyncio.Semaphore(_MOST_WAITING)
+        self._invalid = Attempts(_MOST_INVALID, _SPAN)
+        self._forms = Attempts(_MOST_FORMS, _SPAN)
 
     def application(self) -> web.Application:
-        """Return what serves the pages."""
+        """Return what serves the pages, where there is nothing else."""
         application = web.Application(middlewares=[self._answered], client_max_size=LARGEST_BODY)
-        application.router.add_get("/healthz", self._health)
-        for action in ACTIONS:
-            path = f"/{action.value}/{{token}}"
-            application.router.add_get(path, partial(self._show, action))
-            application.router.add_post(path, partial(self._act, action))
+        application.router.add_get("/healthz", self.health)
+        application.add_routes(self.routes())
         return application
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the addresses of links."""
+        found = []
+        for action in ACTIONS:
+            path, show, act = f"/{action.value}/{{token}}", partial(self._show, action), partial(self._act, action)
+            found += [web.get(path, partial(self._answered, handler=show))]
+            found += [web.post(path, partial(self._answered, handler=act))]
+        return found
 
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -150,10 +166,16 @@ class Site:
         response.force_close()
         return response
 
-    async def _health(self, _: web.Request) -> web.StreamResponse:
+    async def health(self, _: web.Request) -> web.StreamResponse:
         """Say whether pages can be served."""
         ready = self._needs.cases.ready
         return web.Response(text="ready\n" if ready else "starting\n", status=200 if ready else 503)
+
+    async def not_found(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of an address that leads nowhere."""
+        response = _html(self._pages(request).not_found(), 404)
+        response.force_close()
+        return response
 
     async def _show(self, action: CommandAction, request: web.Request) -> web.StreamResponse:
         """Answer GET and HEAD: the page with the form, or the one that says why there is none."""
@@ -164,6 +186,10 @@ class Site:
 
     async def _act(self, action: CommandAction, request: web.Request) -> web.StreamResponse:
         """Answer POST: give the command of the form, and say what became of it."""
+        now, client = self._needs.clock.steady(), self._client(request)
+        if self._forms.wait(client, now):
+            return _html(self._pages(request).busy(), 429)
+        self._forms.note(client, now)
         found = self._find(action, request)
         if isinstance(found, web.Response):
             return found
@@ -187,7 +213,10 @@ class Site:
         if link is Refusal.EXPIRED:
             return _html(pages.expired(needs.links.days), 410)
         if isinstance(link, Refusal):
-            return _html(pages.invalid(), 404)
+            at, client = needs.clock.steady(), self._client(request)
+            is_too_often = bool(self._invalid.wait(client, at))
+            self._invalid.note(client, at)
+            return _html(pages.busy() if is_too_often else pages.invalid(), 429 if is_too_often else 404)
         if not needs.cases.ready:
             return _html(pages.starting(), 503)
         pages = self._pages(request, needs.receivers.get(link.receiver))
@@ -242,6 +271,10 @@ class Site:
             return _html(pages.refused(), 422)
         known = self._needs.cases.find(link.alert_id, self._needs.clock.now())
         return _html(pages.outdated(stands, None if known is None else known.case), _STATUS.get(stands, 200))
+
+    def _client(self, request: web.Request) -> str:
+        """Return the address of a client."""
+        return client_of(request.remote or "", request.headers.get("X-Forwarded-For", ""), self._needs.proxies)
 
     def _pages(self, request: web.Request, receiver: Receiver | None = None) -> Pages:
         """Return what makes the pages for whoever has sent a request."""

@@ -40,9 +40,10 @@ class Readers:
 
     def moment(self, words: Words) -> Callable[[datetime], str]:
         """Return the function that formats a moment, in the language of `words` and in the readers' time zone."""
-        return lambda moment: words.moment(self._local(moment))
+        return lambda moment: words.moment(self.local(moment))
 
-    def _local(self, moment: datetime) -> datetime:
+    def local(self, moment: datetime) -> datetime:
+        """Return a moment in the readers' time zone."""
         if self.time_zone is None:
             return moment
         try:

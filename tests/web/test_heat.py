@@ -1,0 +1,81 @@
+"""The heat map: a segment and those below it by month, with numbers, and few answers said."""
+
+import re
+
+import pytest
+from web.boards import TODAY, board, drawn, put, visit
+from web.pages import html, text
+
+from worker.board.board import Board
+from worker.web.pages.heat import FEW, heat, heat_table, level
+from worker.web.view import NotFound, Table, View
+
+BOARD = board()
+
+
+def test_every_cell_has_its_number_and_few_answers_are_in_brackets() -> None:
+    found = html(heat, visit("/heat", segment="Retail"), BOARD)
+    rows = re.findall(r"<tr.*?</tr>", found[found.index("<tbody>") :], flags=re.DOTALL)
+    assert 6 == len(rows)
+    assert all(12 == row.count("<td") for row in rows)
+    shown = heat_table(visit("/heat.csv", segment="Retail"), BOARD)
+    assert isinstance(shown, Table)
+    assert 72 == len(shown.rows)
+    for (_, _, n, *_), cell in zip(shown.rows, re.findall(r"<td[^>]*>(.*?)</td>", "".join(rows)), strict=True):
+        assert isinstance(n, int)
+        assert ("–" in cell) == (n == 0)
+        assert cell.startswith("(") == (0 < n < FEW)
+
+
+def test_the_months_add_up_to_the_days() -> None:
+    shown = heat_table(visit("/heat.csv", segment="Support"), BOARD)
+    assert isinstance(shown, Table)
+    own = [row for row in shown.rows if row[0] == "Support"]
+    assert ["2026-01", "2026-12"] == [own[0][1], own[-1][1]]
+    november = [sum(counts) for day, counts in drawn()["Support"].items() if TODAY - 30 <= day < TODAY]
+    assert sum(november) == own[-2][2]
+    assert len(shown.head) == len(own[0])
+
+
+def test_the_month_that_is_not_over_says_so() -> None:
+    assert "Dec so far" in text(heat, visit("/heat"), BOARD)
+
+
+@pytest.mark.parametrize(
+    ("nps", "expected"),
+    [(-31, "low-3"), (-20, "low-2"), (-5, "low-1"), (4, "level"), (5, "high-1"), (15, "high-2"), (90, "high-3")],
+)
+def test_the_colour_says_how_far_a_month_is_from_the_whole(nps: float, expected: str) -> None:
+    assert expected == level(nps, 0.0)
+    assert expected == level(nps + 7, 7.0)
+
+
+def test_every_colour_has_words() -> None:
+    found = text(heat, visit("/heat"), BOARD)
+    assert "30 points or more below 15 to 30 below 5 to 15 below about the same" in found
+
+
+def test_without_history_it_says_so() -> None:
+    found = Board()
+    put(found, "Retail", {TODAY - 400: (1, 1, 1)})
+    assert "No month has answers yet." in text(heat, visit("/heat", segment="Retail"), found)
+
+
+def test_fifty_segments_are_on_a_page_which_stays_small() -> None:
+    found = Board()
+    put(found, "", {TODAY - day: (3, 1, 1) for day in range(365)})
+    for number in range(120):
+        put(found, f"Shop with a long name {number:03}", {TODAY - day: (3, number % 3, 1) for day in range(365)})
+    shown = html(heat, visit("/heat"), found)
+    assert len(shown.encode()) <= 200_000
+    assert 51 == shown.count('<th scope="row">')
+    assert "Page 1 of 3, 120 rows" in shown
+
+
+def test_what_is_not_known_or_not_to_be_seen() -> None:
+    shown = heat(visit("/heat", segment="Nowhere"), BOARD)
+    assert isinstance(shown, View)
+    assert 404 == shown.status
+    for segment in ("Retail", "/survey/after-call"):
+        assert isinstance(heat(visit("/heat", segments=("Retail/Paris",), segment=segment), BOARD), NotFound)
+        assert isinstance(heat_table(visit("/heat", segments=("Retail/Paris",), segment=segment), BOARD), NotFound)

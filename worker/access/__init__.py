@@ -1,0 +1,1 @@
+"""Who may look at the page and act on it: people, sessions, passwords, forms, and limits of attempts. Pure."""

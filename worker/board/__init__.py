@@ -1,0 +1,1 @@
+"""What the page shows, made from the events that the role web reads: scores, cases, decisions and more. Pure."""

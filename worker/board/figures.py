@@ -1,0 +1,176 @@
+"""The closed loop in figures: how long the work on alerts takes, and how many customers recover."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from math import ceil
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from schemas.case import CaseState
+from worker.lineage import SEPARATOR, is_below
+
+#: The names of the group of recoveries without a cause, and of those without a receiver.
+NO_CAUSE, NO_RECEIVER = "no cause", "no receiver"
+
+
+class _FollowUp(Protocol):
+    """The customer's next answer."""
+
+    @property
+    def recovered(self) -> bool: ...
+
+
+class _Recovery(Protocol):
+    """An interval of a case, as schemas/recovery.py describes it."""
+
+    @property
+    def segment(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def survey_id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def opening(self) -> int: ...
+    @property
+    def acknowledged_at(self) -> datetime | None: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def seconds_to_acknowledge(self) -> float | None: ...
+    @property
+    def seconds_to_resolve(self) -> float | None: ...
+    @property
+    def working_seconds_to_acknowledge(self) -> float | None: ...
+    @property
+    def working_seconds_to_resolve(self) -> float | None: ...
+    @property
+    def acknowledge_due_at(self) -> datetime | None: ...
+    @property
+    def resolve_due_at(self) -> datetime | None: ...
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def follow_up(self) -> _FollowUp | None: ...
+    @property
+    def receivers(self) -> Sequence[str]: ...
+
+
+class Figures(NamedTuple):
+    """What is known of a group. Times are in seconds; None if nothing is known."""
+
+    #: The number of resolved intervals of cases, and of those that ended because the alert was withdrawn.
+    resolved: int
+    withdrawn: int
+    #: Half of the acknowledged intervals were acknowledged within this time.
+    median_to_acknowledge: float | None
+    #: Half of the resolved intervals were resolved within this time, and nine of ten within that time.
+    median_to_resolve: float | None
+    ninth_decile_to_resolve: float | None
+    #: The number of intervals after which the customer has answered again, and of those whose customer is no detractor.
+    answered_again: int
+    recovered: int
+    #: The number of intervals that began with a reopening.
+    reopened: int
+    #: The same of the working time, of those intervals for which it is known.
+    working_median_to_acknowledge: float | None = None
+    working_median_to_resolve: float | None = None
+    working_ninth_decile_to_resolve: float | None = None
+    #: The number of acknowledged and resolved intervals with a time limit, and of those that met it.
+    acknowledge_limits: int = 0
+    acknowledged_in_time: int = 0
+    resolve_limits: int = 0
+    resolved_in_time: int = 0
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return the figures by their names, as JSON has them."""
+        return self._asdict()
+
+
+def figures(recoveries: Iterable[_Recovery]) -> Figures:
+    """Return the figures of some intervals."""
+    found = list(recoveries)
+    to_acknowledge = [r.seconds_to_acknowledge for r in found if r.seconds_to_acknowledge is not None]
+    to_resolve = [r.seconds_to_resolve for r in found if r.seconds_to_resolve is not None]
+    working_to_acknowledge = [one for r in found if (one := r.working_seconds_to_acknowledge) is not None]
+    working_to_resolve = [one for r in found if (one := r.working_seconds_to_resolve) is not None]
+    acknowledged = [
+        at <= r.acknowledge_due_at for r in found if r.acknowledge_due_at and (at := r.acknowledged_at) is not None
+    ]
+    resolved = [
+        at <= r.resolve_due_at
+        for r in found
+        if r.resolve_due_at and r.state == CaseState.RESOLVED and (at := r.ended_at) is not None
+    ]
+    answers = [r.follow_up for r in found if r.follow_up is not None]
+    return Figures(
+        resolved=sum(r.state == CaseState.RESOLVED for r in found),
+        withdrawn=sum(r.state == CaseState.WITHDRAWN for r in found),
+        median_to_acknowledge=quantile(to_acknowledge, 0.5),
+        median_to_resolve=quantile(to_resolve, 0.5),
+        ninth_decile_to_resolve=quantile(to_resolve, 0.9),
+        working_median_to_acknowledge=quantile(working_to_acknowledge, 0.5),
+        working_median_to_resolve=quantile(working_to_resolve, 0.5),
+        working_ninth_decile_to_resolve=quantile(working_to_resolve, 0.9),
+        acknowledge_limits=len(acknowledged),
+        acknowledged_in_time=sum(acknowledged),
+        resolve_limits=len(resolved),
+        resolved_in_time=sum(resolved),
+        answered_again=len(answers),
+        recovered=sum(answer.recovered for answer in answers),
+        reopened=sum(r.opening > 1 for r in found),
+    )
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of the values does not exceed; None without values."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else None
+
+
+#: Returns the names of the groups that a recovery belongs to.
+Groups = Callable[[_Recovery], Sequence[str]]
+
+
+def _below(root: str) -> Groups:
+    """Return the function from a recovery to the segment directly below a root that it is in; nothing for the root."""
+
+    def group(recovery: _Recovery) -> Sequence[str]:
+        below = recovery.segment.removeprefix(root).lstrip(SEPARATOR).partition(SEPARATOR)[0]
+        return [(root + SEPARATOR if root else "") + below] if below else []
+
+    return group
+
+
+#: How recoveries can be grouped, but for segments.
+GROUPS: Mapping[str, Groups] = MappingProxyType(
+    {
+        "cause": lambda recovery: [recovery.cause or NO_CAUSE],
+        "receiver": lambda recovery: [*dict.fromkeys(recovery.receivers)] or [NO_RECEIVER],
+        "severity": lambda recovery: [recovery.severity],
+        "survey": lambda recovery: [recovery.survey_id],
+    }
+)
+
+
+class Grouped(NamedTuple):
+    """The figures of some recoveries, and of groups of them by name."""
+
+    whole: Figures
+    groups: Mapping[str, Figures]
+
+
+def grouped(recoveries: Iterable[_Recovery], by: str, root: str) -> Grouped:
+    """Return the figures of all recoveries in or below a segment, and of each group.
+
+    `by`: a key of GROUPS, or "segment" for the segments directly below `root`, whose path is empty for all. A recovery
+    of several receivers counts in the group of each of them.
+    """
+    found = [one for one in recoveries if is_below(one.segment, root)]
+    groups_of = GROUPS[by] if by in GROUPS else _below(root)
+    groups: dict[str, list[_Recovery]] = defaultdict(list)
+    for one in found:
+        for name in groups_of(one):
+            groups[name].append(one)
+    return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})

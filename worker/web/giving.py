@@ -1,0 +1,136 @@
+"""The gate of the page to Kafka: commands are given and answered, and `nps.audit` says who has given them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+from uuid import uuid4
+
+from aiokafka.errors import KafkaError
+
+from schemas.audit import AuditAction
+from worker.clock import Clock
+from worker.errors import Unreachable
+from worker.flow import events
+from worker.flow.batch import Output
+from worker.flow.timestamps import rfc3339
+from worker.kafka.producing import Publish
+from worker.web.auditing import Audit, Entry
+from worker.web.entrance import Visitor
+from worker.web.gate import Given
+from worker.web.visit import Visit
+
+log = logging.getLogger(__name__)
+
+#: How the commands were given.
+VIA = "page"
+#: How many commands wait for their answers at the same time. Each has connections to Kafka of its own.
+_MOST_WAITING = 8
+#: How long a page waits until Kafka has a command and the worker has answered it, in seconds.
+_GIVE_SECONDS = 20.0
+#: How long a corrected record may take until Kafka has acknowledged it, in seconds.
+_PUBLISH_SECONDS = 10.0
+
+
+class Answer(Protocol):
+    """The worker's answer to a command."""
+
+    @property
+    def outcome(self) -> str:
+        """What became of it."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was refused."""
+
+
+#: Gives a command, and returns its answer; None if there is no answer in time. Raises Unreachable, Fatal or KafkaError.
+Give = Callable[[dict[str, Any]], Awaitable[Answer | None]]
+
+
+class KafkaGate:
+    """Gives the commands of one visitor (gate.py)."""
+
+    def __init__(self, shared: "Giving", visitor: Visitor) -> None:
+        self._shared = shared
+        self._visitor = visitor
+
+    async def on_case(self, visit: Visit, command: dict[str, Any]) -> Given:
+        """Give a command about an alert."""
+        about, action = str(command["alert_id"]), AuditAction.ALERT_COMMAND
+        return await self._shared.command(visit, self._visitor, command, action, about)
+
+    async def on_silence(self, visit: Visit, command: dict[str, Any]) -> Given:
+        """Give a command about a silence."""
+        about, action = str(command["silence_id"]), AuditAction.SILENCE_COMMAND
+        return await self._shared.command(visit, self._visitor, command, action, about)
+
+    async def send_again(self, visit: Visit, *, letter: str, customer_id: str, value: bytes) -> Given:
+        """Publish the corrected value of a dead letter as a response."""
+        del visit
+        return await self._shared.send_again(
+            self._visitor, letter, Output(events.RESPONSES, customer_id.encode(), value)
+        )
+
+
+class Giving:
+    """What the gates of all visitors share."""
+
+    def __init__(self, give_on_case: Give, give_on_silence: Give, publish: Publish, audit: Audit, clock: Clock) -> None:
+        self._give: Mapping[AuditAction, Give] = {
+            AuditAction.ALERT_COMMAND: give_on_case,
+            AuditAction.SILENCE_COMMAND: give_on_silence,
+        }
+        self._publish = publish
+        self._audit = audit
+        self._clock = clock
+        self._waiting = asyncio.Semaphore(_MOST_WAITING)
+
+    def gate(self, visitor: Visitor) -> KafkaGate:
+        """Return the gate of a visitor."""
+        return KafkaGate(self, visitor)
+
+    async def command(
+        self, visit: Visit, visitor: Visitor, command: dict[str, Any], action: AuditAction, about: str
+    ) -> Given:
+        """Give a command, and write down who has given it and what became of it."""
+        full = {
+            "command_id": str(uuid4()),
+            **command,
+            "actor": visitor.person.name,
+            "at": rfc3339(visit.now).decode(),
+            "via": VIA,
+        }
+        given = await self._answered(full, action, about)
+        if given.outcome != "busy":
+            entry = Entry(action, given.outcome, given.reason, about, str(full["action"]), full["command_id"])
+            await self._audit.write(entry, visitor)
+        return given
+
+    async def send_again(self, visitor: Visitor, letter: str, output: Output) -> Given:
+        """Publish a record, and write down who has done it."""
+        try:
+            await self._publish([output], _PUBLISH_SECONDS)
+            given = Given("applied")
+        except Unreachable as error:
+            log.warning("a corrected dead letter may not have reached Kafka: %s", error)
+            given = Given("unsure")
+        await self._audit.write(Entry(AuditAction.SENT_AGAIN, given.outcome, about=letter), visitor)
+        return given
+
+    async def _answered(self, command: dict[str, Any], action: AuditAction, about: str) -> Given:
+        if self._waiting.locked():
+            return Given("busy")
+        try:
+            async with self._waiting, asyncio.timeout(_GIVE_SECONDS):
+                answer = await self._give[action](command)
+        except (Unreachable, KafkaError, TimeoutError) as error:
+            why = str(error) if isinstance(error, Unreachable) else type(error).__name__
+            log.warning("%s: a command about %s may not have reached Kafka: %s", action.value, about, why)
+            return Given("unsure")
+        if answer is None:
+            log.warning("%s: the worker has not answered a command about %s in time", action.value, about)
+            return Given("unanswered")
+        if answer.outcome == "refused":
+            return Given("refused", answer.reason)
+        return Given("unchanged" if answer.outcome == "unchanged" else "applied")

@@ -1,0 +1,75 @@
+"""What the list of cases and the page of a case share: the form by which somebody acts, and what became of it."""
+
+import asyncio
+from typing import Any
+
+from schemas.case import CaseOutcome
+from worker.board.board import Board
+from worker.board.case_form import ACTIONS, LONGEST_NOTE, CaseForm, Problem, command_of, problems
+from worker.flow.policy import CasePolicy
+from worker.web.gate import Gate, Given
+from worker.web.visit import Visit
+from worker.web.words.cases import CaseWords
+
+#: The parts of an address that say what became of a form, and of which case.
+SAID, ABOUT = "said", "about"
+#: How long the page waits until it knows what the worker has done, and how often it looks, in seconds.
+_KNOWN_SECONDS, _LOOK_SECONDS = 1.0, 0.02
+
+
+async def carry_out(visit: Visit, form: CaseForm, board: Board, gate: Gate) -> str | list[Problem] | None:
+    """Do what a form asks for. Return what became of it, for an address; or what is wrong with the form.
+
+    Return None if there is no such case, or if the person may not see it.
+    """
+    wrong = problems(form, board.cases.policy)
+    if wrong:
+        return wrong
+    known = board.cases.find(form.alert_id, visit.now)
+    if known is None or not visit.person.may_see(known.case.segment):
+        return None
+    given = await gate.on_case(visit, command_of(form, known, visit.person.name))
+    if given.outcome == "applied":
+        await _until_known(board, form.alert_id, known.case.step, visit.now)
+    return _word_of(form, given)
+
+
+async def _until_known(board: Board, alert_id: str, step: int, now: int) -> None:
+    """Wait a little until the board has the step, so that the next page shows it."""
+    for _ in range(round(_KNOWN_SECONDS / _LOOK_SECONDS)):
+        known = board.cases.find(alert_id, now)
+        if known is None or known.case.step != step:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _word_of(form: CaseForm, given: Given) -> str:
+    """Return what became of a form as a word of an address: the action, the outcome, and the reason."""
+    return ".".join([form.action, given.outcome, *([given.reason] if given.reason else [])])
+
+
+def said(visit: Visit, words: CaseWords) -> tuple[str, bool]:
+    """Return what became of the last form, in words, and whether it was done; empty if there was none."""
+    action, outcome, reason = [*visit.query.get(SAID, "").split(".", 2), "", "", ""][:3]
+    if action not in ACTIONS:
+        return "", False
+    if outcome == "applied":
+        return words.done[action], True
+    if outcome == "unchanged":
+        return words.unchanged, True
+    if outcome == "refused":
+        known = reason if reason.isascii() and reason.replace("_", "").isalnum() else "?"
+        return words.reasons.get(reason, words.refused.format(reason=known)), False
+    return words.outcomes_of_commands.get(outcome, ""), False
+
+
+def form_values(form: CaseForm, policy: CasePolicy, words: CaseWords, wrong: list[Problem]) -> dict[str, Any]:
+    """Return what the macro of the form shows."""
+    return {
+        "form": form,
+        "problems": [words.problems[problem] for problem in wrong],
+        "outcomes": [(outcome.value, words.outcomes[outcome]) for outcome in CaseOutcome],
+        "causes": list(policy.causes),
+        "cause_required": policy.cause_required,
+        "longest_note": LONGEST_NOTE,
+    }

@@ -1,0 +1,119 @@
+"""The figures of the closed loop: how long the work on cases takes, and how many customers come back."""
+
+from typing import Any, NamedTuple
+
+from worker.board.board import Board
+from worker.board.figures import Figures, Grouped
+from worker.board.recoveries import LoopQuery
+from worker.lineage import canonical_path
+from worker.web.layout import address_of, age_in_words
+from worker.web.notation import DAY, Notation
+from worker.web.pages.case_list import views
+from worker.web.pages.choosing import home
+from worker.web.view import NotFound, Table, View
+from worker.web.visit import Visit
+from worker.web.words.cases import CASE_WORDS
+from worker.web.words.layout import LAYOUT_WORDS
+from worker.web.words.loop import LOOP_WORDS, LoopWords
+
+#: What the figures can be grouped by; the first one is shown if none is chosen. The same of the days.
+GROUPS, RANGES = ("segment", "receiver", "cause"), ("90", "30", "365")
+#: The most groups of a page.
+_MOST_ROWS = 200
+
+
+class Line(NamedTuple):
+    """The figures of a group, in words."""
+
+    name: str
+    resolved: str
+    acknowledged_after: str
+    resolved_after: str
+    nine_of_ten: str
+    in_time: str
+    recovered: str
+    reopened: str
+
+
+class _Chosen(NamedTuple):
+    query: LoopQuery
+    days: str
+
+
+def loop(visit: Visit, board: Board) -> View | NotFound:
+    """Show the figures."""
+    chosen = _chosen(visit)
+    if chosen is None:
+        return NotFound()
+    words, found = LOOP_WORDS[visit.language], board.recoveries.figures(chosen.query)
+    notation, since = Notation(visit.language, visit.readers), board.recoveries.since()
+    is_segment = chosen.query.by == "segment"
+    names = {name: notation.whole_name(name) if is_segment else words.names.get(name, name) for name in found.groups}
+    lines = [_line(names[name], one, words, visit) for name, one in found.groups.items()]
+    values = {
+        "words": words,
+        "views": views(visit, "/loop"),
+        "views_label": CASE_WORDS[visit.language].views,
+        "whole": _line(words.whole, found.whole, words, visit),
+        "lines": lines[:_MOST_ROWS],
+        "has_ended": bool(found.whole.resolved or found.whole.withdrawn),
+        "by": chosen.query.by,
+        "days": chosen.days,
+        "segment": chosen.query.segment,
+        "groups": [(by, words.groups[by]) for by in GROUPS],
+        "ranges": [(days, words.ranges[days]) for days in RANGES],
+        "kept_since": "" if since is None else words.kept_since.format(when=notation.moment(since)),
+        "csv": address_of("/loop.csv", visit.query),
+    }
+    return View("loop.html.j2", values)
+
+
+def loop_table(visit: Visit, board: Board) -> Table | NotFound:
+    """Return the figures as a table, with times in seconds."""
+    chosen = _chosen(visit)
+    if chosen is None:
+        return NotFound()
+    found: Grouped = board.recoveries.figures(chosen.query)
+    rows: list[tuple[Any, ...]] = [
+        (name, *one.as_json().values()) for name, one in (("", found.whole), *found.groups.items())
+    ]
+    return Table("cases-figures", (chosen.query.by, *found.whole.as_json()), rows)
+
+
+def _chosen(visit: Visit) -> _Chosen | None:
+    """Return what the address names; None if the person may not see it."""
+    query = visit.query
+    segment = canonical_path(query.get("segment") or home(visit))
+    if not visit.person.may_see(segment):
+        return None
+    by, days = query.get("by", ""), query.get("days", "")
+    by, days = by if by in GROUPS else GROUPS[0], days if days in RANGES else RANGES[0]
+    # The time is that of a whole hour, so that the figures need not be computed for each visit.
+    since = (visit.now - int(days) * DAY) // 3_600_000 * 3_600_000
+    return _Chosen(LoopQuery(by, segment, since, visit.person.segments), days)
+
+
+def _line(name: str, figures: Figures, words: LoopWords, visit: Visit) -> Line:
+    notation = Notation(visit.language, visit.readers)
+
+    def lasting(seconds: float | None) -> str:
+        return "–" if seconds is None else age_in_words(int(seconds * 1_000), LAYOUT_WORDS[visit.language])
+
+    def share(part: int, whole: int) -> str:
+        if not whole:
+            return "–"
+        return words.of.format(
+            part=notation.count(part), whole=notation.count(whole), percent=notation.percent(part / whole)
+        )
+
+    ninth = figures.ninth_decile_to_resolve
+    return Line(
+        name=name,
+        resolved=notation.count(figures.resolved),
+        acknowledged_after=lasting(figures.median_to_acknowledge),
+        resolved_after=lasting(figures.median_to_resolve),
+        nine_of_ten="" if ninth is None else words.nine_of_ten.format(time=lasting(ninth)),
+        in_time=share(figures.resolved_in_time, figures.resolve_limits),
+        recovered=share(figures.recovered, figures.answered_again),
+        reopened=notation.count(figures.reopened),
+    )

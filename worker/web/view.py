@@ -1,0 +1,45 @@
+"""What a handler returns: a page to be made, or where to go instead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class View:
+    """A page: the template, and the values that it shows.
+
+    The template extends layout.html.j2. rendering.py says which values are added to these.
+    """
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    #: Whether the content has forms, so that it may name the person. Other content is shared by all people with the
+    #: same rights, and has nothing of the person's name.
+    has_forms: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be downloaded as CSV: the name of the file, its head and its rows."""
+
+    name: str
+    head: tuple[str, ...]
+    rows: list[tuple[str | int | float | None, ...]]
+
+
+@dataclass(frozen=True)
+class SeeOther:
+    """The address of a page of this site, to which the browser goes."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """There is no such thing, or the person may not see it."""
+
+
+#: What a handler of a GET returns.
+Shown = View | Table | SeeOther | NotFound
