@@ -4,8 +4,8 @@ import pytest
 from scores.trees import scored, window
 
 from schemas.scores import Scores
+from worker.board.tree import branches
 from worker.scores.changes import changes, table
-from worker.scores.tree import branches
 
 Classes = tuple[int, int, int]
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
+from worker.board.tree import Branch
 from worker.detect.drops import Classes
 from worker.detect.mix import mix_of
 from worker.detect.split import Split, without
 from worker.flow.text import on_one_line
 from worker.lineage import SEPARATOR, is_segment, parent_of
-from worker.scores.tree import Branch
 
 #: The windows that are compared: the shorter one has the newest answers of the longer one.
 LONG, SHORT = "90d", "30d"
