@@ -115,11 +115,11 @@ def _summary(settings: Settings) -> str:
             *(_tree(settings) if settings.receivers else _flat(settings)),
             *(
                 f"webhook  {name}: {endpoint.host}, {counted(len(endpoint.secrets), 'secret')}, "
-                f"{' and '.join(settings.webhook.actions)}{_caps_of_posts(settings.webhook)}"
+                f"posts {', '.join(settings.webhook.actions)}{_caps_of_posts(settings.webhook)}"
                 for name, endpoint in settings.webhook.endpoints.items()
             ),
             *(
-                f"chat     {name}: {endpoint.format}, {' and '.join(settings.chat.actions)}"
+                f"chat     {name}: {endpoint.format}, posts {', '.join(settings.chat.actions)}"
                 f"{_caps_of_posts(settings.chat)}"
                 for name, endpoint in settings.chat.endpoints.items()
             ),

@@ -20,8 +20,8 @@ from integration.topics import create
 _ENV = {"CHAOS_PRODUCE_BYTES": "1000", "CHAOS_NO_TICKS": "yes"}
 _DESKS = ("a", "b", "c", "d", "e")
 _BAD = ("b", "d")
-#: Answers of a desk: until its level is known, which takes two weeks, then in each chunk.
-_KNOWN, _CHUNK = 260, 100
+#: Answers of a desk: until its level is known, which takes two weeks; while it is bad; until it is surely as before.
+_KNOWN, _BADLY, _AGAIN = 260, 100, 160
 _EVERY = timedelta(minutes=80)
 _FALLEN = [3, 8, 0, 7, 10, 8, 5, 2, 7, 6]
 _USUAL = [10, 8, 10, 7, 9, 8, 10, 10, 7, 9]
@@ -46,12 +46,12 @@ async def world(context: FaultContext, name: str = "") -> AsyncIterator[World]:
 
 
 class Shop:
-    """The next shop of a world in which there are so many, each with desks that answer for four weeks until today."""
+    """The next shop of a world in which there are so many, each with desks that answer for four weeks."""
 
     def __init__(self, world: World, count: int) -> None:
         self._world = world
         self.name = f"shop-{len(world.published)}"
-        self.now = datetime.now(UTC) - count * (_KNOWN + 2 * _CHUNK) * _EVERY
+        self.now = datetime.now(UTC) - count * (_KNOWN + _BADLY + _AGAIN) * _EVERY
         if world.published and (last := world.published[-1].event):
             self.now = datetime.fromisoformat(last["responded_at"]) + _EVERY
 
@@ -61,11 +61,11 @@ class Shop:
 
     async def fall(self) -> None:
         """Let two of its desks turn bad."""
-        await self._answer(_CHUNK, _BAD)
+        await self._answer(_BADLY, _BAD)
 
     async def rise(self) -> None:
         """Let them be as before."""
-        await self._answer(_CHUNK)
+        await self._answer(_AGAIN)
 
     async def _answer(self, count: int, bad: tuple[str, ...] = ()) -> None:
         times = [self.now + place * _EVERY for place in range(count)]
