@@ -159,6 +159,25 @@ def test_who_got_what_was_about_a_part_gets_the_end_of_the_incident_that_it_is_p
         assert sorted(one.route for one in mails(decided, BOX) if one.is_open) == receivers
 
 
+@pytest.mark.parametrize(
+    ("actions", "receivers"), [(("opened", "resolved"), ["lyon", "shop"]), (("resolved",), ["lyon"])]
+)
+def test_an_end_goes_only_to_those_who_got_a_notice_of_the_incident_or_of_its_parts(
+    make_incident: MakeIncident, actions: tuple[str, ...], receivers: list[str]
+) -> None:
+    routes = (FlatRoute(name="lyon", segment="fr/lyon", to=["lyon@example.org"]), SHOP, COUNTRY)
+    rows = kept(mailboxes.planned(record_of(make_incident(segment="fr/lyon"), "i-1", KEY), routes=routes))
+    box = mailbox.decode(rows[BOX])
+    box.mails[0].status = DeliveryStatus.SENT
+    rows |= {BOX: mailbox.encode(box)}
+    wider = update(make_incident, first_segment="fr/lyon", also=["fr/nice"], merged_segments=["fr/shop-3"])
+    end = wider.model_copy(update={"action": "resolved", "reason": "recovered"})
+    steps = [record_of(one, f"i-{number}", KEY) for number, one in enumerate((wider, end), start=2)]
+    decided = mailboxes.planned(*steps, rows=rows, routes=routes, actions=actions)
+
+    assert sorted(one.route for one in mails(decided, BOX) if one.is_open) == receivers
+
+
 def test_an_update_that_comes_again_plans_nothing(make_incident: MakeIncident) -> None:
     rows = told(make_incident)
     first = planned(record_of(update(make_incident), "i-2", KEY), rows=rows)

@@ -16,13 +16,16 @@ from schemas.erasure import Erasure
 from schemas.incident import IncidentAction
 from worker.flow.timestamps import from_ms
 from worker.notify.silenced import KnownSilences, names_of
+from worker.routing.flat import FlatRoute, flat_routing
 from worker.routing.routing import Routing
+
+ROUTING = planner_of(desk()).routing
 
 
 def held(notice: Any, *, receiver: str = "desk", now: int = NOW, **matchers: Any) -> bool:
     silencer = Silencer()
     silencer.note(silence(**matchers))
-    return silencer.known.holding(notice, [receiver], now) is not None
+    return silencer.known.holding(notice, receiver, ROUTING, now) is not None
 
 
 def critical(**changes: Any) -> Alert:
@@ -93,9 +96,41 @@ def test_of_several_silences_the_one_counts_that_is_over_last() -> None:
     silencer.note(silence("s-1", until=NOW + HOUR))
     silencer.note(silence("s-2", until=NOW + 2 * HOUR))
     silencer.note(silence("s-3", until=NOW + 3 * HOUR, segment="de"))
-    found = silencer.known.holding(alert_of(1), ["desk"], NOW)
+    found = silencer.known.holding(alert_of(1), "desk", ROUTING, NOW)
     assert found is not None
     assert (found.silence_id, found.until) == ("s-2", NOW + 2 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("silenced", "held_from"),
+    [
+        (["fr/lyon"], ["lyon"]),
+        (["fr/paris"], ["paris"]),
+        (["fr"], ["lyon", "paris", "country", "removed"]),
+        (["fr/lyon", "fr/paris"], ["lyon", "paris", "country", "removed"]),
+        (["de"], []),
+    ],
+)
+@pytest.mark.parametrize("field", ["also", "merged_segments"])
+def test_an_incident_is_held_back_if_all_segments_are_silenced_for_which_its_receiver_is_routed(
+    silenced: list[str], held_from: list[str], field: str
+) -> None:
+    silencer = Silencer()
+    for number, segment in enumerate(silenced):
+        silencer.note(silence(f"s-{number}", segment=segment, until=NOW + (number + 1) * HOUR))
+    routes = [
+        FlatRoute(name=name, segment=f"fr/{name}", to=[f"{name}@example.org"], then_continue=True)
+        for name in ("lyon", "paris")
+    ]
+    routing = flat_routing([*routes, FlatRoute(name="country", to=["fr@example.org"])], "email")
+    incident = _incident(segment="fr/lyon", severity=Severity.WARNING, **{field: ["fr/paris"]})
+    names = ("lyon", "paris", "country", "removed")
+    holds = {name: silencer.known.holding(incident, name, routing, NOW) for name in names}
+
+    assert [name for name, hold in holds.items() if hold is not None] == held_from
+    # It is looked at again when the first of its segments is not silenced any more.
+    if holds["country"] is not None:
+        assert holds["country"].until == NOW + HOUR
 
 
 def test_an_older_version_changes_nothing_and_a_null_forgets() -> None:
@@ -103,7 +138,7 @@ def test_an_older_version_changes_nothing_and_a_null_forgets() -> None:
     new, old = silence(version=2, ended_at=NOW), silence(version=1)
     assert known.take(b"s-1", new.model_dump_json().encode()) == "s-1"
     assert known.take(b"s-1", old.model_dump_json().encode()) is None
-    assert known.holding(alert_of(1), ["desk"], NOW + 1) is None
+    assert known.holding(alert_of(1), "desk", ROUTING, NOW + 1) is None
     assert known.take(b"s-1", None) == "s-1"
     assert known.take(b"s-1", None) is None
     assert len(known) == 0

@@ -19,7 +19,7 @@ from worker.notify.forwarded import Spread
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Sent, Shown, urgency
 from worker.notify.schedule import MailRef
-from worker.notify.silenced import NOT_HELD, Hold, KnownSilences, names_of
+from worker.notify.silenced import NOT_HELD, Hold, KnownSilences
 from worker.routing.routing import Routing
 
 
@@ -43,7 +43,7 @@ class Holding:
             return None
         if isinstance(notice, Erasure):
             return self._reported(mail, now)
-        hold = self.known.holding(notice, names_of(mail.addressee, self.routing), now)
+        hold = self.known.holding(notice, mail.addressee, self.routing, now)
         if self.spread is not None and mail.silence and not mail.is_about_case:
             hold = hold or self._held_no_more(mail.silence, now)
             return Silenced(Fate.HAND_OVER, hold, place=self.spread.place_of(mail.addressee))
@@ -62,9 +62,8 @@ class Holding:
         """Return which notices of a digest are held back at a time, in ms; None if it can be sent as it is."""
         if digest.left is not None or digest.unsure:
             return None
-        names = names_of(digest.addressee, self.routing)
         notices = zip(found.listed, (item.notice for item in found.items), strict=True)
-        holds = {member: self.known.holding(notice, names, now) for member, notice in notices}
+        holds = {member: self.known.holding(notice, digest.addressee, self.routing, now) for member, notice in notices}
         held = {member: hold for member, hold in holds.items() if hold is not None}
         return Silenced(Fate.GATHER, members=held) if held else None
 

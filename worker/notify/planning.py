@@ -48,7 +48,7 @@ from worker.notify.mailbox import (
 from worker.notify.notice import Notice, case_step_in, check_record, notice_in, urgency
 from worker.routing.places import FOR_PEOPLE
 from worker.routing.receiver import EMAIL, Receiver
-from worker.routing.routable import ENDS, Routable, routables
+from worker.routing.routable import ENDS, Routable, routables, routables_of_parts
 from worker.routing.routing import Decision, Reached, Routing
 
 #: The largest number of open mails of one customer or segment. A real customer does not give that many unhappy answers
@@ -127,9 +127,27 @@ class Planner(msgspec.Struct, frozen=True):
         The routes decide for each segment that an incident is about. A receiver gets it once.
         """
         decisions = [self.routing.decide(event) for event in routables(notice)]
-        reached = {one.receiver.name: one for decision in reversed(decisions) for one in reversed(decision.reached)}
-        nobody = None if reached else decisions[0].nobody
-        return Decision([one for one in reversed(reached.values()) if self.targets(one.receiver)], nobody)
+        reached = [one for decision in decisions for one in decision.reached]
+        return Decision(self._once_each(reached), None if reached else decisions[0].nobody)
+
+    def told_of_parts(self, notice: Notice) -> list[Reached]:
+        """Return who has got notices on this channel about the incidents that have become part of this one.
+
+        Their mails are in other mailboxes, perhaps in other partitions. So this is whom the routes name for their
+        segments. The incident is at least as severe as they were.
+        """
+        if IncidentAction.OPENED not in self.actions:
+            return []
+        return self._once_each(
+            one for event in routables_of_parts(notice) for one in self.routing.decide(event).reached
+        )
+
+    def _once_each(self, reached: Iterable[Reached]) -> list[Reached]:
+        """Return each receiver on this channel once, with the first route that names it."""
+        found: dict[str, Reached] = {}
+        for one in reached:
+            found.setdefault(one.receiver.name, one)
+        return [one for one in found.values() if self.targets(one.receiver)]
 
 
 class PlanState:
@@ -716,8 +734,8 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
 
     An update that is always mailed, and the end of an alert or an incident, go to the receivers that have got mails
     about it. If there are none, or for other steps, the routes decide. An incident's update goes to both: the incident
-    may be about another segment by now. So does its end if other incidents have become part of it, whose receivers have
-    got mails about those.
+    may be about another segment by now. If other incidents have become part of it, its end also goes to those who have
+    got mails about these.
     """
     decision = planner.reached(notice)
     is_end = notice.action in ENDS
@@ -727,8 +745,9 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     # An end is no news for those whose mails were all cancelled. The delivery log says so (`_is_no_news`).
     about = [mail for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED]
     routes = {mail.addressee: mail.route for mail in about}
-    has_parts = isinstance(notice, Incident) and bool(notice.merged_segments)
-    if is_update or has_parts or (notice.action in planner.actions and not is_end):
+    if is_end:
+        routes = {receiver.name: route for receiver, route in planner.told_of_parts(notice)} | routes
+    elif is_update or notice.action in planner.actions:
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [
         Reached(receiver, routes[name])

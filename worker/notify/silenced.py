@@ -2,7 +2,9 @@
 
 Whether a notice is held back is decided before each attempt to send it, by the newest state of the silences. The end of
 an alert or an incident is never held back, since it goes to those who have got the beginning. If several silences fit,
-the one that is over last counts.
+the one that is over last counts. An incident about several segments is held back only if silences fit all those for
+which its receiver is routed: what is said of the others is news. It is then looked at again when the first of these
+segments has no silence any more.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,7 +18,7 @@ from worker.lineage import canonical_path
 from worker.notify import mailbox
 from worker.notify.mailbox import CASE_NEWS
 from worker.notify.notice import Sent, urgency
-from worker.routing.routable import ENDS, Routable, routable
+from worker.routing.routable import ENDS, Routable, routables
 from worker.routing.routing import Routing
 from worker.routing.silencing import Silencing
 
@@ -83,20 +85,37 @@ class KnownSilences:
         """Forget all silences, since their topic is another one."""
         self._known.clear()
 
-    def holding(self, notice: Sent, receivers: Collection[str], now: int) -> Hold | None:
-        """Return what holds a notice back at a time, in ms; None if nothing does.
+    def holding(self, notice: Sent, receiver: str, routing: Routing, now: int) -> Hold | None:
+        """Return what holds a notice to a receiver back at a time, in ms; None if nothing does.
 
-        `receivers`: the names in the settings of the one who would get it.
+        `receiver`: its name in `routing`, which says for which of an incident's segments it gets the notice.
         """
-        event = _looked_at(notice) if self._known else None
-        if event is None:
-            return None
+        events = _looked_at(notice) if self._known else []
+        if len(events) > 1:
+            events = [event for event in events if _is_routed(event, receiver, routing)] or events
+        names = names_of(receiver, routing)
+        holds = [self._holding(event, names, now) for event in events]
+        found = [hold for hold in holds if hold is not None]
+        return min(found, key=_last) if found and len(found) == len(holds) else None
+
+    def _holding(self, event: Routable, receivers: Collection[str], now: int) -> Hold | None:
+        """Return what holds back what is about one segment; None if nothing does."""
         fitting = (
             known.hold
             for known in self._known.values()
             if known.hold.until > now and known.silencing.fits(event, receivers)
         )
-        return max(fitting, key=lambda hold: (hold.until, hold.silence_id), default=None)
+        return max(fitting, key=_last, default=None)
+
+
+def _last(hold: Hold) -> tuple[int, str]:
+    """Return by what silences are compared: when they are over, and their ids if that is at the same time."""
+    return hold.until, hold.silence_id
+
+
+def _is_routed(event: Routable, receiver: str, routing: Routing) -> bool:
+    """Say whether the routes name a receiver for what is about one segment."""
+    return any(one.receiver.name == receiver for one in routing.decide(event).reached)
 
 
 class Waiting(NamedTuple):
@@ -127,16 +146,16 @@ def names_of(receiver: str, routing: Routing) -> Collection[str]:
     return {receiver, *(name for name, place in places.items() if place == receiver)}
 
 
-def _looked_at(notice: Sent) -> Routable | None:
-    """Return what the matchers look at; None if nothing may hold the notice back.
+def _looked_at(notice: Sent) -> list[Routable]:
+    """Return what the matchers look at, for each segment of the notice; nothing if nothing may hold the notice back.
 
     A reminder or an escalation says of its alert only the segment. An escalation counts as critical, as it does for
     quiet hours. What people have done about a case is for those who have got its alert already, as its end is.
     """
     if isinstance(notice, CaseStep):
         if notice.action in CASE_NEWS:
-            return None
-        return Routable(_OF_CASES, canonical_path(notice.segment), urgency(notice))
+            return []
+        return [Routable(_OF_CASES, canonical_path(notice.segment), urgency(notice))]
     if isinstance(notice, Erasure) or notice.action in ENDS:
-        return None
-    return routable(notice)
+        return []
+    return routables(notice)

@@ -1,5 +1,6 @@
 """The properties of an alert or an incident by which routes match it."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.alert import Alert, AlertAction, Severity
@@ -32,11 +33,20 @@ def routables(notice: Alert | Incident) -> list[Routable]:
 
     They are its segment, those that fell with it, and those of incidents that have become part of it.
     """
-    first = routable(notice)
     if not isinstance(notice, Incident):
-        return [first]
-    paths = dict.fromkeys(map(canonical_path, (notice.segment, *notice.also, *notice.merged_segments)))
-    return [first._replace(segment=path, survey=survey_of(path)) for path in paths]
+        return [routable(notice)]
+    return _of_segments(notice, (notice.segment, *notice.also, *notice.merged_segments))
+
+
+def routables_of_parts(notice: Alert | Incident) -> list[Routable]:
+    """Return what routes look at, for each segment of the incidents that have become part of an incident."""
+    return _of_segments(notice, notice.merged_segments) if isinstance(notice, Incident) else []
+
+
+def _of_segments(incident: Incident, paths: Iterable[str]) -> list[Routable]:
+    first = routable(incident)
+    found = dict.fromkeys(map(canonical_path, paths))
+    return [first._replace(segment=path, survey=survey_of(path)) for path in found]
 
 
 def routable(notice: Alert | Incident) -> Routable:
