@@ -111,7 +111,7 @@ class Incident(Event):
     after: WindowScore | None = Field(
         default=None,
         description="The scores of the answers since then. For the reason 'recovered': of the answers since they "
-        "became better.",
+        "became better; or again of all answers since `since`, if these together are no sign of a drop any more.",
     )
     change: Change | None = Field(
         default=None,
@@ -157,8 +157,8 @@ class Incident(Event):
     )
     fallen_below: list[str] = Field(
         default=[],
-        description="For 'mix_changed': the segments directly below whose own NPS fell by more than chance, although "
-        "the mix explains most of the drop.",
+        description="For 'mix_changed': the segments directly below whose own NPS fell by three points or more, and "
+        "by more than chance, although the mix explains most of the drop.",
     )
     fell_further: bool | None = Field(
         default=None,
@@ -170,8 +170,8 @@ class Incident(Event):
     )
     merged_segments: list[str] = Field(
         default=[],
-        description="The segments of incidents that have become part of this one. Whoever gets what is about them gets "
-        "the further steps of this incident.",
+        description="The segments of incidents that have become part of this one. The routes decide for them as well "
+        "who gets the further steps of this incident.",
     )
     expected: float | None = Field(
         default=None,

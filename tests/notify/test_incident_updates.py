@@ -235,11 +235,11 @@ WORDS: dict[tuple[str, Language], tuple[str, str]] = {
     ("deeper", "en"): ("The cause of the drop is known better", f"The drop that was reported to you comes from {TWO}."),
     ("worse", "en"): (
         "NPS fell further",
-        f"The NPS of {TWO} has fallen further: the drop is more severe than was reported to you.",
+        f"Since the drop was reported to you, the NPS of {TWO} has fallen further.",
     ),
     ("partly_recovered", "en"): (
         "NPS has recovered in part",
-        f"The NPS has recovered in one of this incident's segments, but not in {TWO}.",
+        f"The NPS has recovered in one of this incident's segments. It is still low here: {TWO}.",
     ),
     ("merged", "en"): (
         "This incident is part of another one",
@@ -255,11 +255,11 @@ WORDS: dict[tuple[str, Language], tuple[str, str]] = {
     ),
     ("worse", "fr"): (
         "Le NPS a encore chuté",
-        f"Le NPS de {DEUX} a encore chuté{NBSP}: la chute est plus grave que ce qui vous a été signalé.",
+        f"Depuis que la chute vous a été signalée, le NPS de {DEUX} a encore chuté.",
     ),
     ("partly_recovered", "fr"): (
         f"Le NPS s{QUOTE}est redressé en partie",
-        f"Le NPS s{QUOTE}est redressé dans l{QUOTE}un des périmètres de cet incident, mais pas dans {DEUX}.",
+        f"Le NPS s{QUOTE}est redressé dans l{QUOTE}un des périmètres de cet incident. Il reste bas ici{NBSP}: {DEUX}.",
     ),
     ("merged", "fr"): (
         f"Cet incident fait partie d{QUOTE}un autre",
@@ -269,7 +269,7 @@ WORDS: dict[tuple[str, Language], tuple[str, str]] = {
 TAGS = {("updated", "en"): "Critical, updated", ("updated", "fr"): "Critique, mise à jour"}
 TAGS |= {("resolved", "en"): "Merged", ("resolved", "fr"): "Regroupé"}
 #: After the segment of a subject.
-OTHERS: dict[Language, str] = {"en": "and 1 more", "fr": "et 1 de plus"}
+OTHERS: dict[Language, str] = {"en": "and 1 more", "fr": "et un autre"}
 
 
 def told_as(make_incident: MakeIncident, reason: str) -> Incident:
@@ -328,7 +328,7 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
     )
     text = " ".join(part(mail(step), "plain").split())
 
-    assert "but no segment below it fell by more than chance explains" in text
+    assert "but no segment below it clearly fell by three points or more" in text
     assert "What makes the difference of -19.0 points between the two NPS?" in text
     assert "Changes of the segments below: +1.2 points (95% interval: -4.0 to +6.4)" in text
     assert "Their shares of the answers: -20.2 points" in text
@@ -337,7 +337,8 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
     fallen = step.model_copy(update={"fallen_below": ["fr/c", "fr/d", "fr/e"]})
     text = " ".join(part(mail(fallen), "plain").split())
     assert "no segment below it" not in text
-    assert "But there was a drop here as well: fr/c, fr/d and fr/e." in text
+    assert "The main cause is that the segments below it now have other shares of the answers." in text
+    assert "The NPS also fell here: fr/c, fr/d and fr/e." in text
 
 
 @pytest.mark.parametrize(
@@ -345,18 +346,18 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
     [
         (
             {"action": "updated", "reason": "worse", "fell_further": False},
-            "[Critical, updated] The drop is more severe: fr/shop-3/delivery",
+            "[Critical, updated] The size of the drop is known better: fr/shop-3/delivery",
             "Nothing shows that the NPS of fr/shop-3/delivery has fallen further. But new answers show better",
         ),
         (
             {"action": "updated", "reason": "worse", "fell_further": True},
             "[Critical, updated] NPS fell further: fr/shop-3/delivery",
-            "The NPS of fr/shop-3/delivery has fallen further",
+            "the NPS of fr/shop-3/delivery has fallen further",
         ),
         (
             {"action": "resolved", "reason": "merged", "merged_into": OtherIncident(alert_id="a-2", segment="")},
             "[Merged] This incident is part of another one: fr/shop-3/delivery",
-            "has the same cause as the incident about all answers. That one goes on",
+            "has the same cause as the incident about all answers, which goes on.",
         ),
         (
             {"action": "resolved", "reason": "new_level"},
@@ -367,6 +368,21 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
             {"kind": "no_responses", "reason": "silent", "segment": ""},
             "[Critical] No responses any more: all segments",
             "No responses come any more, from any segment.",
+        ),
+        (
+            {"kind": "no_responses", "reason": "silent", "segment": "/survey/autumn"},
+            "[Critical] No responses any more: the survey autumn",
+            "Survey: autumn",
+        ),
+        (
+            {"kind": "no_responses", "reason": "retired", "action": "resolved", "segment": "/survey/autumn"},
+            "[Closed] Survey is no longer watched: the survey autumn",
+            "no response from the survey autumn, so the worker no longer watches it.",
+        ),
+        (
+            {"merged_segments": ["/source/typeform", "fr/c"]},
+            "[Critical] NPS fell from +38 to -21: fr/shop-3/delivery",
+            "Merged incidents about: the source typeform and fr/c",
         ),
         (
             {"segment": "", "also": []},
@@ -386,7 +402,7 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
         (
             {"action": "resolved", "reason": "recovered"},
             "[Resolved] NPS has recovered: fr/shop-3/delivery",
-            "Since the NPS has recovered --",
+            "Answers that show the recovery --",
         ),
         (
             {"action": "updated", "reason": "wider", "also": [f"fr/{number}" for number in range(12)]},
@@ -402,6 +418,16 @@ def test_a_mail_says_what_is_known(
 
     assert subject(received) == headline
     assert sentence in " ".join(part(received, "plain").split())
+
+
+def test_a_survey_is_feminine_in_french(make_incident: MakeIncident) -> None:
+    step = make_incident(kind="no_responses", reason="retired", action="resolved", segment="/survey/été")
+    received = mail(step, language="fr")
+
+    assert subject(received) == f"[Clos] L{QUOTE}enquête n{QUOTE}est plus surveillée{NBSP}: l{QUOTE}enquête été"
+    text = " ".join(part(received, "plain").split(" ")).replace("\n", " ")
+    assert f"de réponse de l{QUOTE}enquête été, qui n{QUOTE}est donc plus surveillée." in text
+    assert f"Enquête{NBSP}: été" in text
 
 
 def test_the_end_of_a_merged_incident_says_under_which_id_it_goes_on(make_incident: MakeIncident) -> None:

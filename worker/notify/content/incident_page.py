@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
+from worker.lineage import source_of, survey_of
 from worker.notify.content.incident_words import INCIDENT_WORDS, IncidentText, IncidentWords
 from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import COLOURS, OVER, Page, Row, Section, field, subject
@@ -68,6 +69,8 @@ def _wording(incident: Incident, words: IncidentWords) -> IncidentText:
     found = words.news.get(reason, unknown)
     if incident.source is not None:
         return words.sources.get(reason, found)
+    if survey_of(incident.segment) is not None:
+        found = words.surveys.get(reason, found)
     match reason:
         case IncidentReason.NPS_FELL | IncidentReason.MIX_CHANGED if not _from_to(incident, words, decimals=0):
             found = words.fell
@@ -92,7 +95,7 @@ def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict
 def _shortly(incident: Incident, shared: Words, words: IncidentWords) -> str:
     """Return the first segment that an incident is about, with the number of the others."""
     place = _subject_of(incident, shared, words)
-    return words.others.format(place=place, count=len(incident.also)) if incident.also else place
+    return _joined([place, _more(len(incident.also), words)], ", ", words.and_) if incident.also else place
 
 
 def _places(incident: Incident, shared: Words, words: IncidentWords) -> str:
@@ -112,8 +115,16 @@ def _subject_of(incident: Incident, shared: Words, words: IncidentWords) -> str:
 
 
 def _place(path: str, shared: Words, words: IncidentWords) -> str:
-    """Return a segment's path. The root, and a path without visible characters, are described in words."""
-    return (field(path) or shared.not_given) if path else words.everything
+    """Return a segment's path, or the name of a survey or a source.
+
+    The root, and a path without visible characters, are described in words.
+    """
+    if not path:
+        return words.everything
+    for name, text in ((survey_of(path), words.survey), (source_of(path), words.of_source)):
+        if name is not None:
+            return text.format(name=field(name) or shared.not_given)
+    return field(path) or shared.not_given
 
 
 def _listed(paths: Sequence[str], shared: Words, words: IncidentWords) -> str:
@@ -123,7 +134,12 @@ def _listed(paths: Sequence[str], shared: Words, words: IncidentWords) -> str:
 
 def _named(paths: Sequence[str], shared: Words, words: IncidentWords) -> list[str]:
     names = [_place(path, shared, words) for path in paths[:_NAMED]]
-    return names if len(paths) <= _NAMED else [*names, words.more.format(count=len(paths) - _NAMED)]
+    return names if len(paths) <= _NAMED else [*names, _more(len(paths) - _NAMED, words)]
+
+
+def _more(count: int, words: IncidentWords) -> str:
+    """Return how many segments are not named."""
+    return words.one_more if count == 1 else words.more.format(count=count)
 
 
 def _joined(names: Sequence[str], comma: str, and_: str) -> str:
@@ -164,13 +180,7 @@ def _ancestors(incident: Incident, shared: Words, words: IncidentWords) -> str:
 
 
 def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Readers) -> Section:
-    rows = [Row(_since(incident, words), readers.moment(shared)(incident.since))]
-    if incident.source is not None:
-        rows.insert(0, Row(words.source, _subject_of(incident, shared, words)))
-    elif incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
-        rows.insert(0, Row(shared.place, _subject_of(incident, shared, words)))
-    if incident.also:
-        rows.insert(1, Row(words.also, _listed(incident.also, shared, words)))
+    rows = [*_about(incident, shared, words), Row(_since(incident, words), readers.moment(shared)(incident.since))]
     if incident.merged_into is not None:
         named = words.incident.format(
             place=_other(incident, shared, words), alert_id=field(incident.merged_into.alert_id)
@@ -187,6 +197,22 @@ def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Rea
         is_over = incident.reason == IncidentReason.RECOVERED
         rows.append(_points(words.compared if is_over else words.change, incident.change, words))
     return Section(words.facts, rows)
+
+
+def _about(incident: Incident, shared: Words, words: IncidentWords) -> list[Row]:
+    """Return what an incident is about, and what those incidents were about that have become part of it."""
+    rows = []
+    survey = survey_of(incident.segment)
+    if incident.source is not None:
+        rows.append(Row(words.source, _subject_of(incident, shared, words)))
+    elif survey is not None:
+        rows.append(Row(shared.survey, field(survey) or shared.not_given))
+    elif incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
+        rows.append(Row(shared.place, _subject_of(incident, shared, words)))
+    for label, paths in ((words.also, incident.also), (words.parts, incident.merged_segments)):
+        if paths:
+            rows.append(Row(label, _listed(paths, shared, words)))
+    return rows
 
 
 def _since(incident: Incident, words: IncidentWords) -> str:

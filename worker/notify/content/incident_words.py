@@ -28,10 +28,13 @@ class IncidentWords:
     numerals: Numerals
     everything: str  # the name of the root segment if its NPS fell
     everywhere: str  # its name in other incidents
+    survey: str  # {name}: a survey that an incident is about
+    of_source: str  # {name}: a source, among segments
     resolved: str
     ends: Mapping[str, str]  # what is said in place of "resolved", by reason
     updated: str  # {severity}
     news: Mapping[str, IncidentText]  # by reason
+    surveys: Mapping[str, IncidentText]  # by reason, for an incident about a survey
     sources: Mapping[str, IncidentText]  # by reason, for an incident about a source
     root: Mapping[str, IncidentText]  # by reason, for responses that come from nowhere any more
     mixed: IncidentText  # for a changed mix of answers, if segments below the segment fell as well
@@ -41,8 +44,9 @@ class IncidentWords:
     over: IncidentText  # for the end of an incident with a reason that this version does not know
     something: IncidentText  # for another step with a reason that this version does not know
     also: str
+    parts: str  # the segments of incidents that have become part of this one
     also_fell: str  # {also}: further segments that an incident is about
-    others: str  # {place} {count}: a segment, and how many others
+    one_more: str  # one segment that is not named
     more: str  # {count}: how many segments are not named
     difference: str  # {points}: between the NPS before and after
     within: str
@@ -88,6 +92,8 @@ _FRENCH = IncidentWords(
     numerals=NUMERALS_FR,
     everything="l’ensemble des réponses",
     everywhere="tous les périmètres",
+    survey="l’enquête {name}",
+    of_source="la source {name}",
     resolved="Résolu",
     ends={
         IncidentReason.NEW_LEVEL: "Clos",
@@ -102,8 +108,8 @@ _FRENCH = IncidentWords(
         IncidentReason.MIX_CHANGED: IncidentText(
             "Le NPS est passé de {before} à {after}, car les réponses viennent d’ailleurs",
             french(
-                "Le NPS de {first} est passé de {before} à {after}, mais aucun périmètre au-dessous n’a chuté plus que "
-                "le hasard ne l’explique : c’est la répartition des réponses entre eux qui a changé."
+                "Le NPS de {first} est passé de {before} à {after}, mais aucun périmètre au-dessous n’a nettement "
+                "chuté de trois points ou plus : c’est la répartition des réponses entre eux qui a changé."
             ),
         ),
         IncidentReason.WIDER: IncidentText(
@@ -116,11 +122,11 @@ _FRENCH = IncidentWords(
         ),
         IncidentReason.WORSE: IncidentText(
             "Le NPS a encore chuté",
-            french("Le NPS de {place} a encore chuté : la chute est plus grave que ce qui vous a été signalé."),
+            "Depuis que la chute vous a été signalée, le NPS de {place} a encore chuté.",
         ),
         IncidentReason.PARTLY_RECOVERED: IncidentText(
             "Le NPS s’est redressé en partie",
-            "Le NPS s’est redressé dans l’un des périmètres de cet incident, mais pas dans {place}.",
+            french("Le NPS s’est redressé dans l’un des périmètres de cet incident. Il reste bas ici : {place}."),
         ),
         IncidentReason.MERGED: IncidentText(
             "Cet incident fait partie d’un autre",
@@ -156,6 +162,12 @@ _FRENCH = IncidentWords(
             "entre-temps, n’ont compté que pour les périmètres au-dessus des leurs ne seront pas recomptées.",
         ),
     },
+    surveys={
+        IncidentReason.RETIRED: IncidentText(
+            "L’enquête n’est plus surveillée",
+            "Depuis 90 jours, il n’y a pas eu de réponse de {place}, qui n’est donc plus surveillée.",
+        ),
+    },
     sources={
         IncidentReason.SILENT: IncidentText(
             "Plus aucune réponse d’une source",
@@ -188,29 +200,29 @@ _FRENCH = IncidentWords(
     mixed=IncidentText(
         "Le NPS est passé de {before} à {after}, car les réponses viennent d’ailleurs",
         french(
-            "Le NPS de {first} est passé de {before} à {after}. C’est surtout la répartition des réponses entre les "
-            "périmètres au-dessous qui a changé. Mais il y a aussi eu une chute ici : {fallen}."
+            "Le NPS de {first} est passé de {before} à {after}. La cause principale est que la répartition des "
+            "réponses entre les périmètres au-dessous a changé. Le NPS a aussi chuté ici : {fallen}."
         ),
     ),
     surer=IncidentText(
-        "La chute du NPS est plus grave",
+        "L’ampleur de la chute est mieux connue",
         french(
             "Rien ne montre que le NPS de {place} ait encore chuté. Mais de nouvelles réponses précisent l’ampleur de "
-            "la chute : elle est plus grave que ce qui vous a été signalé."
+            "la chute : elle est plus grande qu’il n’était établi quand elle vous a été signalée."
         ),
     ),
     merged=IncidentText(
         "Cet incident fait partie d’un autre",
-        "La chute du NPS de {place} a la même cause que l’incident qui concerne {other}. Celui-ci continue, et les "
-        "prochains messages parleront de lui.",
+        "La chute du NPS de {place} a la même cause que l’incident qui concerne {other}. Celui-ci continue.",
     ),
     fell=IncidentText("Le NPS a chuté", "Le NPS de {place} a chuté."),
     over=IncidentText("L’incident est clos", "L’incident qui concernait {place} est clos."),
     something=IncidentText("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
     also="Avec",
+    parts="Incidents regroupés ici",
     also_fell=french("Au même moment environ, il y a aussi eu une chute ici : {also}."),
-    others="{place} et {count} de plus",
-    more="{count} de plus",
+    one_more="un autre",
+    more="{count} autres",
     difference=french("D’où vient l’écart de {points} points entre les deux NPS ?"),
     within="Évolution des périmètres au-dessous",
     mix="Répartition des réponses entre eux",
@@ -253,7 +265,7 @@ _FRENCH = IncidentWords(
     interval=french("{value} (intervalle à 95 % : de {low} à {high})"),
     before="Avant (90 jours au plus)",
     after="Depuis lors",
-    recovered="Depuis que le NPS s’est rétabli",
+    recovered="Réponses qui montrent le rétablissement",
     nps="NPS",
     indicative="{nps}, indicatif",
     hint=french(
@@ -269,6 +281,8 @@ _ENGLISH = IncidentWords(
     numerals=NUMERALS_EN,
     everything="all answers",
     everywhere="all segments",
+    survey="the survey {name}",
+    of_source="the source {name}",
     resolved="Resolved",
     ends={
         IncidentReason.NEW_LEVEL: "Closed",
@@ -282,8 +296,8 @@ _ENGLISH = IncidentWords(
         ),
         IncidentReason.MIX_CHANGED: IncidentText(
             "NPS fell from {before} to {after}, as answers come from elsewhere",
-            "The NPS of {first} fell from {before} to {after}, but no segment below it fell by more than chance "
-            "explains: the shares of the answers that they get have changed.",
+            "The NPS of {first} fell from {before} to {after}, but no segment below it clearly fell by three points or "
+            "more: the shares of the answers that they get have changed.",
         ),
         IncidentReason.WIDER: IncidentText(
             "The drop is wider", "The drop that was reported to you is wider: it is about {place}."
@@ -293,11 +307,11 @@ _ENGLISH = IncidentWords(
         ),
         IncidentReason.WORSE: IncidentText(
             "NPS fell further",
-            "The NPS of {place} has fallen further: the drop is more severe than was reported to you.",
+            "Since the drop was reported to you, the NPS of {place} has fallen further.",
         ),
         IncidentReason.PARTLY_RECOVERED: IncidentText(
             "NPS has recovered in part",
-            "The NPS has recovered in one of this incident's segments, but not in {place}.",
+            "The NPS has recovered in one of this incident's segments. It is still low here: {place}.",
         ),
         IncidentReason.MERGED: IncidentText(
             "This incident is part of another one",
@@ -332,6 +346,12 @@ _ENGLISH = IncidentWords(
             "the segments above theirs will not be counted again.",
         ),
     },
+    surveys={
+        IncidentReason.RETIRED: IncidentText(
+            "Survey is no longer watched",
+            "For 90 days there was no response from {place}, so the worker no longer watches it.",
+        ),
+    },
     sources={
         IncidentReason.SILENT: IncidentText(
             "No answers from a source any more",
@@ -360,25 +380,25 @@ _ENGLISH = IncidentWords(
     },
     mixed=IncidentText(
         "NPS fell from {before} to {after}, as answers come from elsewhere",
-        "The NPS of {first} fell from {before} to {after}, mostly since the shares of the answers that the segments "
-        "below it get have changed. But there was a drop here as well: {fallen}.",
+        "The NPS of {first} fell from {before} to {after}. The main cause is that the segments below it now have other "
+        "shares of the answers. The NPS also fell here: {fallen}.",
     ),
     surer=IncidentText(
-        "The drop is more severe",
+        "The size of the drop is known better",
         "Nothing shows that the NPS of {place} has fallen further. But new answers show better how large the drop is: "
-        "it is more severe than was reported to you.",
+        "it is larger than was certain when it was reported to you.",
     ),
     merged=IncidentText(
         "This incident is part of another one",
-        "The drop of {place} has the same cause as the incident about {other}. That one goes on, and further messages "
-        "will be about it.",
+        "The drop of {place} has the same cause as the incident about {other}, which goes on.",
     ),
     fell=IncidentText("NPS fell", "The NPS of {place} fell."),
     over=IncidentText("Incident is over", "The incident that concerned {place} is over."),
     something=IncidentText("There is an incident", "There is an incident that concerns {place}."),
     also="Together with",
+    parts="Merged incidents about",
     also_fell="At about the same time, the NPS also fell here: {also}.",
-    others="{place} and {count} more",
+    one_more="1 more",
     more="{count} more",
     difference="What makes the difference of {points} points between the two NPS?",
     within="Changes of the segments below",
@@ -416,7 +436,7 @@ _ENGLISH = IncidentWords(
     interval="{value} (95% interval: {low} to {high})",
     before="Before (at most 90 days)",
     after="Since then",
-    recovered="Since the NPS has recovered",
+    recovered="Answers that show the recovery",
     nps="NPS",
     indicative="{nps}, indicative",
     hint="“Indicative” means fewer than 30 answers. Such an NPS is no more than a hint: look at its interval.",
