@@ -58,8 +58,8 @@ IncidentUpdate = Literal["wider", "deeper", "worse", "partly_recovered"]
 #: What these mean, for settings.
 UPDATES_OF_INCIDENTS = (
     "The updates of an incident have words of their own: by now, a drop is about a segment above or about further "
-    "segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of several "
-    "segments has recovered (partly_recovered). There is at most one a day of each incident."
+    "segments (wider), or about a segment below (deeper); it has fallen further, or is more severe (worse); or the "
+    "first of several segments has recovered (partly_recovered). There is at most one a day of each incident."
 )
 
 
@@ -90,7 +90,8 @@ class Incident(Event):
     )
     action: str = Field(
         description="What happened to the incident: 'opened', 'updated' or 'resolved'; words may be added. A "
-        "'segment_drop' is updated if it is about another segment or further ones by now, or more severe."
+        "'segment_drop' is updated if it is about another segment or further ones by now, has become worse, or is over "
+        "in one of its segments."
     )
     reason: str = Field(description="Why this event was published, as a stable word; words may be added.")
     severity: Severity

@@ -124,6 +124,24 @@ def test_a_response_that_opens_no_alert_reaches_nobody_and_the_reason_is_said(
     assert reached(capsys, response, "--at", EVE) == {}
 
 
+def test_the_routes_are_tried_for_each_segment_of_an_incident_and_it_is_said_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    incident = examples.INCIDENT | {"segment": "uk", "also": ["fr/paris/"], "merged_segments": ["fr/lyon/desk", ""]}
+    code, text = run(capsys, incident, "--at", EVE)
+    _, as_json = run(capsys, incident, "--at", EVE, "--json")
+
+    assert code == 0
+    assert [line for line in text.splitlines() if line.endswith(":")] == [
+        "the incident is also about fr/paris:",
+        "an incident about fr/lyon/desk has become part of this one:",
+        "an incident about the root segment has become part of this one:",
+    ]
+    found = json.loads(as_json)["further_segments"]
+    assert [one["event"]["segment"] for one in found] == ["fr/paris", "fr/lyon/desk", ""]
+    assert [one["receiver"] for one in found[1]["reached"]] == ["lyon"]
+
+
 def test_an_incident_that_a_route_drops_reaches_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     incident = examples.INCIDENT | {"kind": "no_responses", "segment": "uk"}
     code, text = run(capsys, incident)

@@ -242,9 +242,9 @@ class EmailSettings(Section):
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
         default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse"],
-        description="The steps that are mailed, and no others. Alerts can be opened, updated and withdrawn; incidents "
-        f"can be opened and resolved. {UPDATES_OF_INCIDENTS} Only two updates of an alert are mailed in any case: a "
-        "comment that is added or changed later, and a changed consent.",
+        description="The steps that are mailed. Two updates of an alert are mailed in any case: a comment that is "
+        "added or changed later, and a changed consent. Alerts can be opened, updated and withdrawn; incidents can be "
+        f"opened and resolved. {UPDATES_OF_INCIDENTS}",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],

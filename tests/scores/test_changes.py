@@ -5,6 +5,7 @@ from scores.trees import scored, window
 
 from schemas.scores import Scores
 from worker.board.tree import branches
+from worker.nps.interval import difference
 from worker.scores.changes import changes, table
 
 Classes = tuple[int, int, int]
@@ -35,13 +36,15 @@ FOUND = {
 def test_a_change_is_split_into_what_is_due_to_the_segments_and_to_their_shares() -> None:
     root, fr, uk = (changes(FOUND)[path] for path in ("", "fr", "uk"))
 
-    assert root == pytest.approx((49, 13, -0.75, -35.25))
+    assert root[:5] == pytest.approx((49, 13, 1000, 500, -36))
+    assert root[-2:] == pytest.approx((-0.75, -35.25))
+    assert root[5:7] == pytest.approx(difference((185, 195, 120), (630, 230, 140)))
     assert (fr.within, fr.mix) == (None, None)
     assert uk.within == pytest.approx((-10 - 30) / 2 + (5 + 20) / 2)
     assert uk.before is not None
     assert uk.after is not None
     assert (uk.within or 0) + (uk.mix or 0) == pytest.approx(uk.after - uk.before)
-    assert changes(FOUND)["de"] == (None, None, None, None)
+    assert changes(FOUND)["de"] == (None, None, 0, 0, None, None, None, None, None)
     assert "/survey/autumn" not in changes(FOUND)
 
 
@@ -51,9 +54,21 @@ def test_the_table_is_a_tree_of_at_most_80_columns() -> None:
     shown = table(branches(found, "", "90d", depth=None), changes(found)).splitlines()
 
     assert [line.split() for line in (shown[0], shown[1])] == [
-        ["segment", "before", "30", "d", "change", "within", "mix"],
-        ["all", "+49", "+13", "-36", "-1", "-35"],
+        ["segment", "60", "d", "n", "30", "d", "n", "change", "95", "%", "within", "mix"],
+        ["all", "+49", "1,000", "+13", "500", "-36", "-44", "to", "-28", "-1", "-35"],
     ]
-    assert any(line.startswith("    a very long name of a shop in a") and "…  " in line for line in shown)
+    assert next(line.split("…")[1].split() for line in shown if line.startswith("    a very long name")) == [
+        *("+100*", "1", "-100*", "1", "-200"),
+        *(f"{end:+.0f}" if end else "to" for end in (-200, 0, difference((0, 0, 1), (1, 0, 0))[1])),
+        *("–", "–"),
+    ]
+    assert shown[-1] == "* fewer than 30 answers: the NPS is only indicative"
     assert max(map(len, shown)) <= 80
     assert next(line for line in shown if line.startswith("  fr ")).split()[-2:] == ["–", "–"]
+
+
+def test_many_answers_are_counted_in_thousands_and_no_mark_needs_no_hint() -> None:
+    found = {"": changed("", (400_000, 700_000, 134_000), (99_999, 0, 0))}
+    _, line = table(branches(found, "", "90d", depth=None), changes(found)).splitlines()
+
+    assert line.split()[1:5] == ["+22", "1,234k", "+100", "99,999"]

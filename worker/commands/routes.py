@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.decision import Decision
+from schemas.incident import Incident
 from worker.alerts.limits import Limits, limits_of
 from worker.clock import SystemClock
 from worker.commands.common import SETTINGS_HELP, TIME_HELP, Commands, Exit, file, time, with_offset, with_settings
@@ -20,6 +21,7 @@ from worker.flow.responses.intake import validate
 from worker.flow.responses.rules.detractor_alert import RULE
 from worker.flow.text import printable_json
 from worker.flow.timestamps import to_ms
+from worker.lineage import canonical_path
 from worker.notify.notice import Notice, notice_in
 from worker.routing.explaining import explain
 from worker.routing.routable import routable, routables
@@ -105,8 +107,17 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
     else:
         print("\n".join([*first.lines(), *([] if limits is None else limits.lines())]))
         for one in further:
-            print("\n".join(["", *one.lines()]))
+            print("\n".join(["", _why(one.event.segment, notice), *one.lines()]))
     return Exit.FINE if any(one.deliveries for one in (first, *further)) else Exit.FAILED
+
+
+def _why(segment: str, notice: Notice) -> str:
+    """Return why the routes decide for a further segment, too."""
+    name = segment or "the root segment"
+    also = [canonical_path(path) for path in notice.also] if isinstance(notice, Incident) else []
+    if segment in also:
+        return f"the incident is also about {name}:"
+    return f"an incident about {name} has become part of this one:"
 
 
 def _limits(notice: Notice, at: int, settings: Settings) -> Limits | None:

@@ -73,8 +73,8 @@ class WebhookSettings(Section):
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
         default=["opened", "updated", "withdrawn", "resolved", "wider", "deeper", "worse", "partly_recovered"],
-        description="The steps that are posted, and no others. Alerts can be opened, updated and withdrawn; incidents "
-        f"can be opened and resolved. {UPDATES_OF_INCIDENTS} The erasure of a customer is posted in any case.",
+        description="The steps that are posted. The erasure of a customer is posted in any case. Alerts can be opened, "
+        f"updated and withdrawn; incidents can be opened and resolved. {UPDATES_OF_INCIDENTS}",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],
