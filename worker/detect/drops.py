@@ -273,6 +273,10 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         self.pending = float(since[0]), float(since[1]), float(since[2])
         self._watch_open_level(hour)
 
+    def date_open_drop(self, hour: int) -> None:
+        """Note since when a drop is open if that is not known, in a row of an older version. It began before `hour`."""
+        self.open_since = self.open_since or self.sign_since or hour
+
     def _watch_open_level(self, hour: int) -> None:
         self.fall, self.open_since = 0.0, hour
         self.further = Detector(baseline=self.pending, days=self.days)
@@ -282,13 +286,15 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     ) -> None:
         """Take in a group while a drop is open; `mean`, `shares`: what is expected without it, usually and today."""
         smallest = sizes(least_points)[_SMALLEST]
-        if not self.fall:
+        if not self.fall or self.further is None:
             before = _minus(self.pending, group.classes)
-            self.fall = fall_at_least(mean, before if any(before) else self.pending, inflation, least_points)
-            # A segment that raised no alarm itself has no CUSUM of its drop.
+            self.fall = self.fall or fall_at_least(
+                mean, before if any(before) else self.pending, inflation, least_points
+            )
+            # A segment that raised no alarm itself has no CUSUM of its drop, and older versions did not go on with it.
             own = max(self.cusums[_SMALLEST], log_ratios(mean, before, (smallest,))[0] / inflation, _SIGN)
             self.cusums = own, 0.0, 0.0
-        self.open_since = self.open_since or self.sign_since or group.hour
+        self.date_open_drop(group.hour)
         self.further = self.further or Detector(baseline=_minus(self.pending, group.classes), days=self.days)
         self.further.take(group, NO_PRIOR, least_points)
         of_fall, of_smallest = (log_ / inflation for log_ in log_ratios(shares, group.classes, (self.fall, smallest)))
@@ -306,8 +312,12 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def has_vanished(self) -> bool:
-        """Whether all answers since the open drop began, taken together, are no sign of a drop any more."""
-        return self.open_size is not None and self.fall > 0 and not self.cusums[_SMALLEST]
+        """Whether all answers since the open drop began, taken together, are no sign of a drop any more.
+
+        Rows of older versions, whose CUSUM did not go on, say so after the next answers at the earliest.
+        """
+        is_known = self.fall > 0 and self.further is not None
+        return self.open_size is not None and is_known and not self.cusums[_SMALLEST]
 
     def has_settled(self, hour: int) -> bool:
         """Say whether the answers have been lower for such a long time that this is now the segment's level.

@@ -127,6 +127,7 @@ class Judge:
             self._segments.append(path)
             if (drop := self._watches[path].drop) is not None:
                 self._drops.note(path, drop)
+                self._date(path, drop)
             prior = NO_PRIOR
             if (above := parent_of(path)) is not None:
                 if (known := priors.get(above)) is None and (parent := self._watches.get(above)) is not None:
@@ -135,6 +136,14 @@ class Judge:
                 self._children.setdefault(above, []).append(path)
             judged += self._watches[path].detector.is_learned(prior)
         self._threshold = threshold(judged, self._policy)
+
+    def _date(self, path: str, drop: OpenIncident) -> None:
+        """Let detectors whose rows an older version wrote know since when the drop of their incident is open."""
+        for segment in (path, *drop.also):
+            watch = self._watches[segment]
+            if watch.detector.open_size is not None and not watch.detector.open_since:
+                watch.detector.date_open_drop(drop.hour)
+                self._table.put(segment, watch)
 
     def _end_drops(self, slices: Slices) -> Iterator[None]:
         """Resolve the drops that are over, and restart the detectors of levels that are new, or as they used to be."""
