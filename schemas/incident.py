@@ -163,8 +163,9 @@ class Incident(Event):
     )
     fell_further: bool | None = Field(
         default=None,
-        description="For 'worse': whether the NPS has fallen by more than chance since the last step. If it has not, "
-        "the severity has risen because further answers show that the drop is as large.",
+        description="For 'worse': whether the NPS of `segment` has fallen by more than chance since the last step. If "
+        "it has not, the severity has risen because further answers show that the drop is as large. The segment of an "
+        "incident that has fallen further is the first one from then on, and the others are in `also`.",
     )
     merged_into: OtherIncident | None = Field(
         default=None, description="For 'merged': the incident that this one has become part of, which goes on."

@@ -235,7 +235,7 @@ WORDS: dict[tuple[str, Language], tuple[str, str]] = {
     ("deeper", "en"): ("The cause of the drop is known better", f"The drop that was reported to you comes from {TWO}."),
     ("worse", "en"): (
         "NPS fell further",
-        f"Since the drop was reported to you, the NPS of {TWO} has fallen further.",
+        "Since the drop was reported to you, the NPS of fr has fallen further.",
     ),
     ("partly_recovered", "en"): (
         "NPS has recovered in part",
@@ -255,7 +255,7 @@ WORDS: dict[tuple[str, Language], tuple[str, str]] = {
     ),
     ("worse", "fr"): (
         "Le NPS a encore chuté",
-        f"Depuis que la chute vous a été signalée, le NPS de {DEUX} a encore chuté.",
+        "Depuis que la chute vous a été signalée, le NPS de fr a encore chuté.",
     ),
     ("partly_recovered", "fr"): (
         f"Le NPS s{QUOTE}est redressé en partie",

@@ -111,6 +111,7 @@ class Incidents:
             if before is not None:  # otherwise its opening is too old to be on the topic, or it is over
                 open_ones[path] = _changed(before, step)
                 self._open_detectors(open_ones[path], watches)
+                self._let_fall_further(step, watches, policy)
                 self._end_parts(before, step, watches, policy)
             return
         # A drop that has become part of another one goes on. It is over when the other one is.
@@ -129,6 +130,20 @@ class Incidents:
         for path in (step.event.segment, *step.event.also):
             self._low.add(path)
             _change(watches, path, opened)
+
+    def _let_fall_further(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
+        """Let the detector of a segment know that a further fall was reported, as the judge does."""
+        if step.event.reason != IncidentReason.WORSE:
+            return
+        limit = threshold(_learned(watches, _segments(watches)), policy)
+
+        def fallen(_: str, watch: Watch) -> None:
+            # Otherwise the rebuild has found it by itself, or only the severity has risen.
+            further = watch.detector.further
+            if further is not None and watch.detector.has_fallen_further(limit, policy.least_points):
+                watch.detector.fall_further(watch.split(further.likely_start)[1], step.at // HOUR)
+
+        _change(watches, step.event.segment, fallen)
 
     def _end_drop(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
         """Let the detectors begin again that a drop has kept silent, as the judge does.
@@ -176,11 +191,11 @@ class Incidents:
         """Let the detectors begin again of those segments of a drop that have recovered, while others have not.
 
         `before`: the last step of the incident. Segments that it is not about any more since it has moved above or
-        below them have not recovered.
+        below them have not recovered. One that has fallen further becomes the first one, and the others stay.
         """
         first, hour = before.event.segment, update.at // HOUR
-        is_first_over = update.event.reason == IncidentReason.PARTLY_RECOVERED
-        if not is_first_over and update.event.segment != first:
+        is_same = update.event.reason in {IncidentReason.PARTLY_RECOVERED, IncidentReason.WORSE}
+        if not is_same and update.event.segment != first:
             return
 
         def end(path: str, watch: Watch) -> None:
@@ -216,8 +231,9 @@ def _opened(steps: Mapping[str, _Step], path: str) -> OpenIncident | None:
 def _changed(before: _Step, update: _Step) -> _Step:
     """Return an update, whose incident knows what its event does not say. `before`: the last step of the incident."""
     event, opened = update.event, before.opened
-    joined = event.segment == before.event.segment and event.reason == IncidentReason.WIDER
-    return update._replace(opened=replace(update.opened, hour=opened.hour, is_mix=opened.is_mix and joined))
+    is_there = event.segment == before.event.segment
+    stays = is_there and event.reason in {IncidentReason.WIDER, IncidentReason.WORSE}
+    return update._replace(opened=replace(update.opened, hour=opened.hour, is_mix=opened.is_mix and stays))
 
 
 def _watch(watches: Mapping[bytes, bytes], path: str) -> Watch | None:

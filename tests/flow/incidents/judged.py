@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from schemas.alert import Severity
 from schemas.incident import Incident, IncidentKind
 from worker.detect.watch import OpenIncident, Watch
@@ -85,3 +87,33 @@ MOVED = {
     "uk": ((50, (2, 2, 6)), (12, (10, 5, 25))),
     "de": ((50, (3, 1, 1)), (12, (8, 1, 1))),
 }
+
+# Further falls
+
+#: Since when the segment that has fallen further is lower still.
+FURTHER = NOW - 5 * 24
+FALLEN = (50, GOOD), (12, LOW)
+FURTHER_FALLEN = (50, GOOD), (7, LOW), (5, LOWER)
+WITH_B = replace(opened(severity=Severity.ERROR), also=["fr/b"])
+
+
+def further(found: Watch) -> Watch:
+    """Let the detector of a further fall have an alarm."""
+    detector = found.detector.further
+    assert detector is not None
+    since = found.split(FURTHER)[1]
+    detector.baseline, detector.pending = (60.0, 45.0, 45.0), (float(since[0]), float(since[1]), float(since[2]))
+    detector.r_values, detector.cusums, detector.possible_starts = (1e9,) * 3, (9.0,) * 3, (FURTHER,) * 3
+    return found
+
+
+def one_further(drop: OpenIncident) -> Table:
+    """Return a tree of one segment, which has fallen further."""
+    return Table({"": further(watch(*FURTHER_FALLEN, drop=drop))})
+
+
+def second_further(drop: OpenIncident = WITH_B) -> Table:
+    """Return a tree with an incident about two segments, of which the second one has fallen further."""
+    others = {path: watch((62, GOOD)) for path in ("", "fr")}
+    a, b = watch(*FALLEN, drop=drop), further(watch(*FURTHER_FALLEN, low=drop))
+    return Table({**others, "fr/a": a, "fr/b": b})

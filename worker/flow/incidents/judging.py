@@ -154,7 +154,7 @@ class Judge:
             if watch.detector.has_dropped(self._threshold):
                 self._pass_over_return(path, watch)
             recovered = self._is_as_before(path)
-            if not recovered and not watch.detector.has_settled(self._hour):
+            if not recovered and not self._has_settled(path):
                 continue
             if (drop := watch.drop) is not None:
                 if recovered and (left := [one for one in drop.also if not self._has_recovered(one)]):
@@ -183,6 +183,18 @@ class Judge:
             else:
                 watch.detector.restart(None if recovered else watch.level_now())
             self._table.put(path, watch)
+
+    def _has_settled(self, path: str) -> bool:
+        """Say whether the lower level of a segment is its level now.
+
+        The segments of an incident settle together: while one of them has fallen further lately, its level is unknown.
+        """
+        drop = self._drops.at(path)
+        if drop is None:
+            return self._watches[path].detector.has_settled(self._hour)
+        detectors = [self._watches[one].detector for one in (path, *drop.also)]
+        is_settled = all(one.open_size is None or one.has_settled(self._hour) for one in detectors)
+        return self._watches[path].drop is drop and is_settled
 
     def _pass_over_return(self, path: str, watch: Watch) -> None:
         """Restart a detector that has found a drop which is only the return to a level of before."""
@@ -267,7 +279,11 @@ class Judge:
         return detector.further.likely_start if is_further else None
 
     def _find_further_falls(self, slices: Slices) -> Iterator[None]:
-        """Let incidents about segments that have fallen further say so."""
+        """Let incidents about segments that have fallen further say so.
+
+        Such a segment becomes the first one of its incident, since the figures of a step are those of the first one.
+        If two have fallen further, the next update says so of the other one.
+        """
         for path in self._drops.segments():
             if slices.is_full():
                 yield
@@ -277,12 +293,18 @@ class Judge:
                 continue
             if not watch.detector.has_fallen_further(self._threshold, self._policy.least_points):
                 continue
-            severity = Severity.WARNING if drop.is_mix else self._severity(path, further.likely_start)
+            is_mix = drop.is_mix and path == place
+            severity = Severity.WARNING if is_mix else self._severity(path, further.likely_start)
             watch.detector.fall_further(self.split(path, further.likely_start).after, self._hour)
             self._table.put(path, watch)
-            if drop.hour != self._hour:
-                self._further[place] = True
+            if drop.hour == self._hour:
+                continue
+            self._further[path] = True
+            if path == place:
                 self._drops.worsen(place, drop, severity)
+            else:
+                also = [place, *(one for one in drop.also if one != path)]
+                self._drops.move(place, path, also, IncidentReason.WORSE, severity, drop.since)
 
     def _explain(self, path: str, since: int) -> None:
         """Open or change the incidents about the segments that explain a segment's alarm."""
@@ -513,7 +535,7 @@ class Judge:
         for path, watch in self._watches.items():
             if slices.is_full():
                 yield
-            if self._is_forgotten(watch) and watch.drop is None:
+            if self._is_forgotten(watch) and self._drops.at(path) is None:
                 self._table.put(path, None)
 
     def _is_forgotten(self, watch: Watch) -> bool:

@@ -122,7 +122,7 @@ _FRENCH = IncidentWords(
         ),
         IncidentReason.WORSE: IncidentText(
             "Le NPS a encore chuté",
-            "Depuis que la chute vous a été signalée, le NPS de {place} a encore chuté.",
+            "Depuis que la chute vous a été signalée, le NPS de {first} a encore chuté.",
         ),
         IncidentReason.PARTLY_RECOVERED: IncidentText(
             "Le NPS s’est redressé en partie",
@@ -207,7 +207,7 @@ _FRENCH = IncidentWords(
     surer=IncidentText(
         "L’ampleur de la chute est mieux connue",
         french(
-            "Rien ne montre que le NPS de {place} ait encore chuté. Mais de nouvelles réponses précisent l’ampleur de "
+            "Rien ne montre que le NPS de {first} ait encore chuté. Mais de nouvelles réponses précisent l’ampleur de "
             "la chute : elle est plus grande qu’il n’était établi quand elle vous a été signalée."
         ),
     ),
@@ -307,7 +307,7 @@ _ENGLISH = IncidentWords(
         ),
         IncidentReason.WORSE: IncidentText(
             "NPS fell further",
-            "Since the drop was reported to you, the NPS of {place} has fallen further.",
+            "Since the drop was reported to you, the NPS of {first} has fallen further.",
         ),
         IncidentReason.PARTLY_RECOVERED: IncidentText(
             "NPS has recovered in part",
@@ -385,7 +385,7 @@ _ENGLISH = IncidentWords(
     ),
     surer=IncidentText(
         "The size of the drop is known better",
-        "Nothing shows that the NPS of {place} has fallen further. But new answers show better how large the drop is: "
+        "Nothing shows that the NPS of {first} has fallen further. But new answers show better how large the drop is: "
         "it is larger than was certain when it was reported to you.",
     ),
     merged=IncidentText(
