@@ -214,17 +214,19 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     def is_as_before(self, since: Classes, least_points: float) -> bool:
         """Say whether some answers are as before the open drop, and not only better than it was.
 
-        They must be clearly likelier than after a drop that is half as large, and not lower by as much as the least
-        drop.
+        They must be clearly likelier than after a drop that is half as large, and not lower by a standard error more
+        than the least drop: the baseline may be too high by chance.
         """
         n = sum(since)
         if not n or not any(self.baseline):
             return True
         half = max(self.fall / 2, sizes(least_points)[_SMALLEST])
         variance = variance_of(((since[0] + 1) / (n + 3), (since[1] + 1) / (n + 3), (since[2] + 1) / (n + 3)))
+        variance *= self.days.inflation(variance)
         fall = self._fall(since)
-        log_ratio = n * half * (half / 2 - fall) / (variance * self.days.inflation(variance))
-        return fall < least_points and log_ratio >= _CLEARLY
+        log_ratio = n * half * (half / 2 - fall) / variance
+        error = sqrt(variance * (1 / n + 1 / sum(self.baseline)))
+        return fall - error < least_points and log_ratio >= _CLEARLY
 
     def _fall(self, since: Classes) -> float:
         """Return by how many points the NPS of some answers is lower than the baseline's."""

@@ -129,6 +129,29 @@ def test_if_that_is_not_sure_it_keeps_the_evidence_since_its_parent_is_better() 
     assert watches["fr/d"].detector.r > 0
 
 
+@pytest.mark.parametrize(
+    ("r", "steps"), [(1e12, [("fr", "recovered"), ("fr/d", "nps_fell")]), (1.0, [("fr", "recovered")])]
+)
+def test_if_a_child_had_surely_dropped_less_evidence_since_then_is_enough(
+    r: float, steps: list[tuple[str, str]]
+) -> None:
+    children = {f"fr/{name}": child(HIGH, 1e12) for name in "abc"} | {"fr/d": child((42, 36, 42), r)}
+
+    assert steps == judge(country(children))
+
+
+@pytest.mark.parametrize(("since", "steps"), [((15, 9, 6), [("", "recovered")]), ((13, 9, 8), [])])
+def test_without_a_sign_of_a_drop_it_is_over_unless_answers_are_lower_by_the_least_drop(
+    since: tuple[int, int, int], steps: list[tuple[str, str]]
+) -> None:
+    watch = course((NOW - 80 * DAY, HIGH), (FELL, since))
+    watch.detector.open_drop(watch.split(FELL)[1], FELL)
+    watch.detector.fall = 20.0
+    watch.drop = OpenIncident(FELL, FELL, Severity.CRITICAL)
+
+    assert steps == judge({"": watch})
+
+
 def test_a_segment_is_as_before_although_a_few_below_it_are_still_low() -> None:
     """The whole country is 5 points lower, which is as much as the least drop; without one child it is not."""
     steady = {f"fr/{name}": child((2_500, 1_500, 1_000), 1e12) for name in "abc"}

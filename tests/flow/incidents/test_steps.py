@@ -68,3 +68,14 @@ def test_an_incident_that_has_become_part_of_another_one_names_it() -> None:
     assert wider.merged_segments == ["fr/a"]
     assert wider.severity is Severity.ERROR
     assert wider.merged_into is None
+
+
+def test_an_incident_that_has_just_become_part_of_another_one_is_not_looked_at_again() -> None:
+    """Both are more severe by now than they were. Only the one that goes on may say so."""
+    desks = {f"fr/{name}": watch((50, GOOD), (12, LOWER)) for name in "cdef"}
+    desks |= {f"fr/{name}": watch((50, GOOD), (12, LOWER), drop=opened(days)) for name, days in (("a", 9), ("b", 11))}
+    six = [(50, (90, 54, 36)), (12, (24, 36, 120))]
+    table = Table({"": watch(*six), "fr": watch(*six), **desks})
+
+    assert sorted(step.reason for step in table.judge()) == ["merged", "wider"]
+    assert len([path for path, found in table.watches.items() if found.drop is not None]) == 1
