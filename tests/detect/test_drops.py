@@ -589,8 +589,10 @@ def test_an_open_drop_of_a_row_of_the_version_before_settles_too(*, has_sign: bo
     row = [BASELINE, (10.0, 10.0, 20.0), (1e6, 1e6, 1e6), (9.0, 9.0, 9.0), (100, 100, 100) if has_sign else (0, 0, 0)]
     encoded = msgspec.msgpack.encode([*row, 1, 0.5, 0.0, 0, Days(12.0), 50, 700, 17.5])
     detector = msgspec.msgpack.decode(encoded, type=Detector)
-    feed(detector, (0, 0, 3), start=720)
+    assert not detector.has_vanished
+    feed(detector, (1, 0, 0), start=720)
 
+    assert not detector.has_vanished
     assert detector.further is not None
     assert [False, True] == [detector.has_settled((100 if has_sign else 720) + hours) for hours in (1_439, 1_440)]
 

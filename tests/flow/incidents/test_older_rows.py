@@ -37,7 +37,7 @@ def test_a_segment_without_a_sign_of_its_own_does_not_leave_in_silence() -> None
             "": watch((62, GOOD)),
             "fr": watch((62, GOOD)),
             "fr/a": older(watch((50, GOOD), (12, LOW), drop=drop), drop.since),
-            "fr/b": older(watch((50, GOOD), (6, LOW), (6, (14, 9, 7)), low=drop)),
+            "fr/b": older(watch((50, GOOD), (6, (14, 9, 7)), (6, GOOD), low=drop)),
         }
     )
     assert table.judge() == []
