@@ -586,7 +586,8 @@ def test_a_drop_settles_60_days_after_it_was_reported_whether_it_has_a_sign_of_i
 @pytest.mark.parametrize("has_sign", [True, False])
 def test_an_open_drop_of_a_row_of_the_version_before_settles_too(*, has_sign: bool) -> None:
     """Such a row has neither the hour of the report nor a detector of a further fall."""
-    row = [BASELINE, (10.0, 10.0, 20.0), (1e6, 1e6, 1e6), (9.0, 9.0, 9.0), (100, 100, 100) if has_sign else (0, 0, 0)]
+    own = [(9.0, 9.0, 9.0), (100, 100, 100)] if has_sign else [(0.0, 0.0, 0.0), (0, 0, 0)]
+    row = [BASELINE, (10.0, 10.0, 20.0), (1e6, 1e6, 1e6), *own]
     encoded = msgspec.msgpack.encode([*row, 1, 0.5, 0.0, 0, Days(12.0), 50, 700, 17.5])
     detector = msgspec.msgpack.decode(encoded, type=Detector)
     assert not detector.has_vanished
