@@ -5,14 +5,20 @@ difference between the answers since then and those before is therefore too larg
 short. A posterior distribution does not depend on when one stops to look (Berger, Wolpert (1988), "The likelihood
 principle"), so the size is averaged over all hours in which the drop may have begun, each as likely as another, and
 over all sizes. From 5 to 60 points, a size is as likely as any other one that is larger or smaller by the same factor.
+
+How much the answers say for a beginning is the smaller one of two logarithms: of the ratio of the likelihoods of normal
+means with the variance of all answers, and of the ratio of the multinomial likelihoods. Where nearly all answers were
+promoters, the first one is far too large. How far a size may be from the one that fits best follows from the variances
+before and since, each for itself.
 """
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from math import exp, log
+from math import exp, inf, log
 from typing import NamedTuple
 
 from worker.detect.drops import Group
+from worker.nps.interval import adjusted_variance
 
 _DAY = 24
 #: The sizes of drops, in points, each 6 % larger than the one before: 2 to 150.
@@ -27,6 +33,8 @@ _FRACTIONS = [(size / 100, -0.5 * (max(log(_SMALL / size), log(size / _LARGE), 0
 _LONGEST, _FEWEST_BEFORE = 60 * _DAY, 30
 #: What makes no difference to a sum of probabilities, as a logarithm.
 _NOTHING = -40.0
+#: The logarithm of the probability of a size that is impossible.
+_IMPOSSIBLE = -inf
 
 
 class SizeOfChange(NamedTuple):
@@ -47,8 +55,11 @@ def fall_of_level(groups: Sequence[Group], day_deviation: float = 0.0) -> SizeOf
     if len(answered) < 2:
         return None
     logs = [
-        [prior + weight - information * size * (2 * change + size) / 2 for size, prior in _FRACTIONS]
-        for weight, change, information in _beginnings(answered, day_deviation / 100)
+        [
+            prior + weight - information * (change + size) ** 2 / 2 if size <= largest else _IMPOSSIBLE
+            for size, prior in _FRACTIONS
+        ]
+        for weight, change, information, largest in _beginnings(answered, day_deviation / 100)
     ]
     chances = [0.0] * len(_SIZES)
     highest = max(map(max, logs))
@@ -57,37 +68,78 @@ def fall_of_level(groups: Sequence[Group], day_deviation: float = 0.0) -> SizeOf
             chances = [sum_ + exp(log_ - highest) for sum_, log_ in zip(chances, of_beginning, strict=True)]
     total = sum(chances)
     mean = sum(size * chance for size, chance in zip(_SIZES, chances, strict=True)) / total
-    smallest, largest = (_quantile(chances, share * total) for share in (0.025, 0.975))
-    return SizeOfChange(-mean, -largest, -smallest)
+    least, most = (_quantile(chances, share * total) for share in (0.025, 0.975))
+    return SizeOfChange(-mean, -most, -least)
+
+
+class _Part(NamedTuple):
+    """The promoters, passives and detractors before or since an hour, or all of them."""
+
+    promoters: int
+    passives: int
+    detractors: int
+
+    @property
+    def n(self) -> int:
+        """The number of answers."""
+        return self.promoters + self.passives + self.detractors
+
+    @property
+    def mean(self) -> float:
+        """The NPS, from -1 to 1."""
+        return (self.promoters - self.detractors) / self.n
+
+    @property
+    def variance(self) -> float:
+        """The variance of one answer; never zero, since some pseudo-answers count as well."""
+        return adjusted_variance(self.promoters, self.detractors, self.n)
+
+    @property
+    def log_likelihood(self) -> float:
+        """The logarithm of the likelihood of these answers, if their shares are the true ones."""
+        return sum(count * log(count / self.n) for count in self if count)
 
 
 class _Beginning(NamedTuple):
     """An hour in which the drop may have begun."""
 
-    #: The logarithm of its prior probability: of the hours since the group before.
+    #: The logarithm of its probability if the size is the one that fits best: of the hours since the group before, and
+    #: of the evidence that the level changed then.
     weight: float
     #: The mean of the answers since then less that of those before.
     change: float
     #: One divided by the variance of the change.
     information: float
+    #: How large the drop can be, since no NPS is lower than -100.
+    largest: float
 
 
 def _beginnings(groups: Sequence[Group], deviation: float) -> list[_Beginning]:
     """Return all hours in which the drop may have begun; `deviation`: of days, as a difference of means."""
-    numbers = list(accumulate(sum(group.classes) for group in groups))
-    sums = list(accumulate(group.promoters - group.detractors for group in groups))
-    n, total = numbers[-1], sums[-1]
-    variance = max(sum(group.promoters + group.detractors for group in groups) / n - (total / n) ** 2, 1 / n)
+    columns = zip(*[group.classes for group in groups], strict=True)
+    sums = list(zip(*map(accumulate, columns), strict=True))
     first, last = groups[0].hour, groups[-1].hour
-    fewest = min(_FEWEST_BEFORE, numbers[-2])
+    of_all = _Part(*sums[-1])
+    fewest = min(_FEWEST_BEFORE, sum(sums[-2]))
     found = []
-    for (earlier, later), before, sum_before in zip(pairwise(groups), numbers, sums, strict=False):
-        if before < fewest or later.hour <= last - _LONGEST:
+    for (earlier, later), counts in zip(pairwise(groups), sums, strict=False):
+        before = _Part(*counts)
+        if before.n < fewest or later.hour <= last - _LONGEST:
             continue
+        since = _Part(*[total - count for total, count in zip(of_all, before, strict=True)])
+        change = since.mean - before.mean
         days_before, days_since = 1 + (earlier.hour - first) / _DAY, 1 + (last - later.hour) / _DAY
-        uncertain = variance * (1 / before + 1 / (n - before)) + deviation**2 * (1 / days_before + 1 / days_since)
-        change = (total - sum_before) / (n - before) - sum_before / before
-        found.append(_Beginning(log(later.hour - earlier.hour), change, 1 / uncertain))
+        of_days = deviation**2 * (1 / days_before + 1 / days_since)
+        # The answers since then may vary far more than those before, which may all have been promoters. But few answers
+        # that happen to be alike do not show that they vary less.
+        apart = before.variance / before.n + max(since.variance, of_all.variance) / since.n + of_days
+        evidence = change * change / (2 * apart)
+        if change < 0:
+            pooled = of_all.variance * (1 / before.n + 1 / since.n) + of_days
+            likelihood = before.log_likelihood + since.log_likelihood - of_all.log_likelihood
+            evidence = min(change * change / (2 * pooled), likelihood)
+        largest = max(1 + before.mean, _FRACTIONS[0][0])
+        found.append(_Beginning(log(later.hour - earlier.hour) + evidence, change, 1 / apart, largest))
     return found
 
 
