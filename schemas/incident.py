@@ -54,12 +54,13 @@ class Change(Event):
 
 
 #: The reasons of updates. Settings name them as steps of their own.
-IncidentUpdate = Literal["wider", "deeper", "worse", "partly_recovered"]
+IncidentUpdate = Literal["wider", "deeper", "worse", "mix_changed", "partly_recovered"]
 #: What these mean, for settings.
 UPDATES_OF_INCIDENTS = (
     "The updates of an incident have words of their own: by now, a drop is about a segment above or about further "
-    "segments (wider), or about a segment below (deeper); it has fallen further, or is more severe (worse); or the "
-    "first of several segments has recovered (partly_recovered). There is at most one a day of each incident."
+    "segments (wider), or about a segment below (deeper); it has fallen further, or is more severe (worse); the "
+    "mix of answers turns out to explain it (mix_changed); or the first of several segments has recovered "
+    "(partly_recovered). There is at most one a day of each incident."
 )
 
 
@@ -163,8 +164,8 @@ class Incident(Event):
     )
     fell_further: bool | None = Field(
         default=None,
-        description="For 'worse': whether the NPS of `segment` has fallen by more than chance since the last step. If "
-        "it has not, the severity has risen because further answers show that the drop is as large. The segment of an "
+        description="For 'worse': whether a further fall of `segment` was found. If none was,"
+        " the severity has risen because further answers show that the drop is as large. The segment of an "
         "incident that has fallen further is the first one from then on, and the others are in `also`.",
     )
     merged_into: OtherIncident | None = Field(

@@ -159,7 +159,7 @@ def test_a_route_may_be_for_some_kinds_only() -> None:
 
 
 def test_what_is_opened_and_what_is_resolved_is_mailed_by_default() -> None:
-    assert load().email.actions == ["opened", "withdrawn", "resolved", "wider", "deeper", "worse"]
+    assert load().email.actions == ["opened", "withdrawn", "resolved", "wider", "deeper", "worse", "mix_changed"]
 
 
 def test_settings_do_not_change() -> None:
@@ -511,7 +511,7 @@ def test_a_value_that_must_be_a_list_is_named_with_an_example(tmp_path: Path, te
     ("name", "example"),
     [
         ("EMAIL__TO", '["care@example.com"]'),
-        ("EMAIL__ACTIONS", '["opened", "withdrawn", "resolved", "wider", "deeper", "worse"]'),
+        ("EMAIL__ACTIONS", '["opened", "withdrawn", "resolved", "wider", "deeper", "worse", "mix_changed"]'),
         ("EMAIL__ROUTES", '[{"name": "name", "to": ["care@example.com"]}]'),
         ("ALERTS__PRIORITY_TIERS", '["vip"]'),
         ("SMTP", '{"host": "localhost"}'),
@@ -809,7 +809,7 @@ def test_every_endpoint_gets_every_notice_and_only_webhooks_report_erasures() ->
     assert [one.receiver.name for one in webhook.reached(EVENT).reached] == ["crm", "bi"]
     assert [one.receiver.name for one in chat.reached(EVENT).reached] == ["care"]
     assert (webhook.reports_erasures, chat.reports_erasures, email.reports_erasures) == (True, False, False)
-    mailed = ["opened", "withdrawn", "resolved", "wider", "deeper", "worse"]
+    mailed = ["opened", "withdrawn", "resolved", "wider", "deeper", "worse", "mix_changed"]
     assert [list(email.actions), list(chat.actions)] == [mailed, mailed]
     assert {*webhook.actions} == {*mailed, "updated", "partly_recovered"}
 

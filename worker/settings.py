@@ -241,7 +241,7 @@ class EmailSettings(Section):
         "tries them in this order, and uses the first one that matches.",
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
-        default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse"],
+        default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse", "mix_changed"],
         description="The steps that are mailed. Two updates of an alert are mailed in any case: a comment that is "
         "added or changed later, and a changed consent. Alerts can be opened, updated and withdrawn; incidents can be "
         f"opened and resolved. {UPDATES_OF_INCIDENTS}",

@@ -42,6 +42,18 @@ def test_if_only_the_shares_changed_all_of_it_is_mix() -> None:
     assert (found.moved.path, found.moved.before, found.moved.after) == ("b", 0.2, 0.8)
 
 
+@pytest.mark.parametrize(("after", "is_cause"), [((6, 1, 2), True), ((1, 1, 7), False)], ids=["chance", "fell"])
+def test_the_mix_is_the_cause_before_it_is_clear_if_chance_may_have_made_the_rest(
+    after: Classes, *, is_cause: bool
+) -> None:
+    """Of 800 and 200 answers before, and 9 and 36 of the first hours since."""
+    children = {"a": Split(of(800, GOOD), after), "b": Split(of(200, (0.3, 0.3, 0.4)), of(36, (0.28, 0.3, 0.42)))}
+    found = mix_of(whole(children), children)
+
+    assert found is not None
+    assert found.is_cause is is_cause
+
+
 def test_if_the_shares_stayed_none_of_it_is_mix() -> None:
     children = {"a": Split(of(800, GOOD), of(400, BAD)), "b": Split(of(200, BAD), of(100, BAD))}
     found = mix_of(whole(children), children)

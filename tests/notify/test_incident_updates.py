@@ -293,7 +293,8 @@ def test_each_reason_has_words_of_its_own_in_mails_and_chats(
 
 
 def test_there_are_words_for_each_update_that_can_be_sent() -> None:
-    assert set(WORDS) >= set(product(UPDATES, get_args(Language)))
+    """Those of `mix_changed` are the same as when an incident is opened; another test has them."""
+    assert set(WORDS) >= set(product({*UPDATES} - {"mix_changed"}, get_args(Language)))
 
 
 @pytest.mark.parametrize("language", get_args(Language))

@@ -15,8 +15,9 @@ from worker.detect.drops import Classes
 from worker.detect.split import Split, without
 from worker.nps.interval import Z_95, adjusted_variance, chance_of_drop
 
-#: A change is mostly due to the mix if no more than this share of it is within.
-_WITHIN = 1 / 3
+#: A change is mostly due to the mix if no more than this share of it is within; or if no more than the other share is,
+#: and chance may have made what is within.
+_WITHIN, _WITHIN_BY_CHANCE = 1 / 3, 1 / 2
 #: By how many standard errors the mix must have changed the NPS. It is a large number, since shares of answers vary
 #: more than chance says: answers often come in surveys.
 _CLEARLY = 3.0
@@ -66,9 +67,18 @@ class Mix(NamedTuple):
 
     @property
     def is_cause(self) -> bool:
-        """Whether the NPS fell, and mostly because the mix changed."""
+        """Whether the NPS fell, and mostly because the mix changed.
+
+        In the first hours of a fall, the mix is seldom clear. But nobody should be blamed for what chance may have made
+        while the mix has moved more than chance says.
+        """
         fall = -(self.within.points + self.mix.points)
-        return fall > 0 > self.mix.points and self.is_clear and -self.within.points <= _WITHIN * fall
+        if not fall > 0 > self.mix.points:
+            return False
+        if self.is_clear and -self.within.points <= _WITHIN * fall:
+            return True
+        may_be_chance = self.within.high >= 0 and -self.within.points < _WITHIN_BY_CHANCE * fall
+        return may_be_chance and self.mix.points <= -_LEAST and self.mix.high < 0
 
     @property
     def hides(self) -> bool:

@@ -233,7 +233,8 @@ def _changed(before: _Step, update: _Step) -> _Step:
     event, opened = update.event, before.opened
     is_there = event.segment == before.event.segment
     stays = is_there and event.reason in {IncidentReason.WIDER, IncidentReason.WORSE}
-    return update._replace(opened=replace(update.opened, hour=opened.hour, is_mix=opened.is_mix and stays))
+    is_mix = update.opened.is_mix or (opened.is_mix and stays)
+    return update._replace(opened=replace(update.opened, hour=opened.hour, is_mix=is_mix))
 
 
 def _watch(watches: Mapping[bytes, bytes], path: str) -> Watch | None:

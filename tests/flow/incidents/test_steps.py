@@ -4,7 +4,6 @@ import pytest
 from flow.incidents.judged import GOOD, LOW, LOWER, MOVED, NOW, Classes, Table, opened, watch
 
 from schemas.alert import Severity
-from worker.detect.watch import OpenIncident
 
 
 @pytest.mark.parametrize(
@@ -17,19 +16,36 @@ from worker.detect.watch import OpenIncident
 def test_a_drop_becomes_worse_since_the_nps_fell_further_or_since_its_size_is_known_better(
     periods: list[tuple[int, Classes]], words: str, *, further: bool
 ) -> None:
-    (step,) = Table({"": watch(*periods, drop=opened())}).judge()
+    root = watch(*periods, drop=opened())
+    assert root.detector.further is not None
+    if further:
+        root.detector.further.pending, root.detector.further.r_values = root.split(NOW - 9 * 24)[1], (1e9, 1e9, 1e9)
+        root.detector.further.baseline = (36.0, 27.0, 27.0)
+        root.detector.further.cusums, root.detector.further.possible_starts = (9.0, 9.0, 9.0), (NOW - 9 * 24,) * 3
+    (step,) = Table({"": root}).judge()
 
     assert (step.action, step.reason, step.severity) == ("updated", "worse", Severity.CRITICAL)
     assert step.fell_further is further
     assert step.summary.startswith(f"{words} at the root segment: from +30 to ")
 
 
-def test_whether_it_fell_further_is_asked_of_the_answers_since_its_last_step() -> None:
-    drop = opened()
-    updated = OpenIncident(drop.hour, drop.since, drop.severity, updated=NOW - 24)
-    found = [Table({"": watch((50, GOOD), (2, LOW), (10, LOWER), drop=one)}).judge()[0] for one in (drop, updated)]
+def test_lower_answers_alone_are_no_further_fall() -> None:
+    """Only the detector of further falls knows how often one looks for them."""
+    (step,) = Table({"": watch((50, GOOD), (2, LOW), (10, LOWER), drop=opened())}).judge()
 
-    assert [step.fell_further for step in found] == [True, False]
+    assert (step.reason, step.fell_further) == ("worse", False)
+
+
+def test_an_incident_about_a_fall_that_the_mix_explains_is_a_warning_from_the_next_look_on() -> None:
+    drop = opened(severity=Severity.CRITICAL)
+    watches = {path: watch(*periods, drop=None if path else drop) for path, periods in MOVED.items()}
+    table = Table(watches)
+    (step,) = table.judge()
+
+    assert (step.action, step.reason, step.severity) == ("updated", "mix_changed", Severity.WARNING)
+    assert step.moved is not None
+    assert step.moved.segment == "uk"
+    assert [] == table.judge()
 
 
 def test_of_a_changed_mix_the_children_that_fell_are_named_although_others_rose() -> None:

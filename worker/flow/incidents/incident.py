@@ -60,7 +60,7 @@ class Findings(NamedTuple):
     hidden_in: str | None = None
     #: The segments directly below that fell themselves, although the mix explains the drop.
     fallen_below: Sequence[str] = ()
-    #: Whether the NPS fell further, if the drop has become worse.
+    #: Whether a further fall was found, if the drop has become worse.
     fell_further: bool | None = None
     #: The incident that this one has become part of, with the segment that it is about.
     other: tuple[str, OpenIncident] | None = None
@@ -115,7 +115,7 @@ def drop(step: Step, split: Split, found: Findings = _NOTHING) -> Output:
     figures: dict[str, Any] = {}
     if mixed is not None:
         figures = {"within": _part(mixed.within), "mix": _part(mixed.mix)}
-        if mixed.is_clear and mixed.moved.path:
+        if (mixed.is_clear or mixed.is_cause) and mixed.moved.path:
             figures["moved"] = _ShareChange(
                 segment=mixed.moved.path, before=mixed.moved.before, after=mixed.moved.after
             )
@@ -171,6 +171,8 @@ def _event(step: Step, summary: str, **figures: Any) -> Output:
     """Return the event of a step; `figures`: the fields that only incidents of its kind have."""
     path, incident, reason, time = step
     kind, action, _ = _MEANINGS[reason]
+    if reason is IncidentReason.MIX_CHANGED and incident.updated:
+        action = IncidentAction.UPDATED  # it was opened as a fall
     first, alert_id = incident.opened_about(path), _id(kind, path, incident)
     body = _Incident(
         alert_id=alert_id,

@@ -41,9 +41,6 @@ from worker.routing.matching import RANK
 _DAY = 24
 #: Of a drop whose parts have other causes, chance explains what is left if it makes such a drop more often than this.
 _CHANCE = 0.001
-#: An incident that has become worse has fallen further if chance makes such a fall less often than this. Otherwise, it
-#: has become worse only because its size is better known.
-_FURTHER = 0.05
 #: For so many hours after it was opened, an incident may become wider or deeper. Later, too much else has happened.
 _SETTLING = 14 * _DAY
 #: The character after the separator. In sorted order, the paths below a segment lie between the segment's path followed
@@ -93,8 +90,9 @@ class Judge:
         #: The segments directly below each segment.
         self._children: dict[str, list[str]] = {}
         self._drops = OpenDrops(watches, self._watches, hour)
-        #: Whether the NPS fell further, for each incident that has become worse, by the segment that it is about.
-        self._further: dict[str, bool] = {}
+        #: The incidents that have become worse since a further fall was found, by the segments that they are about. Of
+        #: all others that have become worse, only the size is better known.
+        self._further: set[str] = set()
 
     def judge(self, slices: Slices) -> Iterator[None]:
         """Judge the tree: make the events, and change the watches accordingly. Yield after each full slice."""
@@ -299,7 +297,7 @@ class Judge:
             self._table.put(path, watch)
             if drop.hour == self._hour:
                 continue
-            self._further[path] = True
+            self._further.add(path)
             if path == place:
                 self._drops.worsen(place, drop, severity)
             else:
@@ -336,8 +334,7 @@ class Judge:
                     self._drops.join(sibling, culprit, severity)
                     self._drops.explain(sibling, path)
             else:
-                mixed = self.mix(culprit, began)
-                is_mix = mixed is not None and mixed.is_cause
+                is_mix = self._is_mix(culprit, began)
                 self._drops.open(culprit, OpenIncident(self._hour, began, severity, explains, is_mix=is_mix))
 
     def _is_left_by_chance(self, culprit: str, since: int, others: set[str]) -> bool:
@@ -375,9 +372,11 @@ class Judge:
                 also = [*found[1:], *(one for one in drop.also if one not in found)]
                 self._drops.move(path, found[0], also, IncidentReason.DEEPER, severity, drop.since)
                 return
+            if not drop.is_mix and not drop.also and self._is_mix(path, drop.since):
+                self._drops.explain_by_mix(path, drop)
+                return
         severity = Severity.WARNING if drop.is_mix else incident.sure_severity_of(self._size(path))
         if RANK[severity] > RANK[drop.severity]:
-            self._further[path] = self._fell_further(path, drop)
             self._drops.worsen(path, drop, severity)
 
     def _may_open(self, path: str) -> bool:
@@ -399,14 +398,17 @@ class Judge:
 
     def _severity(self, path: str, since: int) -> Severity:
         """Return how severe a drop is. If only the mix of the answers changed, nobody has done worse: a warning."""
-        mixed = self.mix(path, since)
-        is_mix = mixed is not None and mixed.is_cause
-        return Severity.WARNING if is_mix else incident.severity_of(self._size(path))
+        return Severity.WARNING if self._is_mix(path, since) else incident.severity_of(self._size(path))
 
     def _size(self, path: str) -> SizeOfChange | None:
         """Return the size of a segment's drop that goes on until now."""
         watch = self._watches[path]
         return fall_of_level(watch.groups(), sqrt(watch.detector.days.variance))
+
+    def _is_mix(self, path: str, since: int) -> bool:
+        """Say whether a segment fell since an hour because the mix of its answers changed."""
+        mixed = self.mix(path, since)
+        return mixed is not None and mixed.is_cause
 
     def mix(self, path: str, since: int) -> Mix | None:
         """Return how much of a segment's change since an hour is a change of the mix of its answers."""
@@ -459,16 +461,10 @@ class Judge:
         below: list[str] = []
         if drop.is_mix and mixed is not None:
             below = fallen({child: self.split(child, drop.since) for child in self.children(path)})
-        further = self._further.get(path) if reason is IncidentReason.WORSE else None
+        further = path in self._further if reason is IncidentReason.WORSE else None
         step = incident.Step(path, drop, reason, self._now)
         found = incident.Findings(size, mixed, hidden_in, below, further, other)
         self.outputs.append(incident.drop(step, split, found))
-
-    def _fell_further(self, path: str, drop: OpenIncident) -> bool:
-        """Say whether a segment fell by more than chance in the time since the last step of its incident."""
-        later = self.split(path, drop.updated or drop.hour).after
-        both = Split(self.split(path, drop.since).after, later)
-        return chance_of_drop(*without(both, [Split(later, (0, 0, 0))])) < _FURTHER
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
         """Take in the segments' rhythms. Resolve the silences of those that have answers again, or are forgotten."""

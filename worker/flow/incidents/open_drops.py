@@ -197,6 +197,12 @@ class OpenDrops:
         self._keep(place, self._as_updated(worse))
         self._note_step(place, worse, IncidentReason.WORSE)
 
+    def explain_by_mix(self, place: str, drop: OpenIncident) -> None:
+        """Say that the mix of the answers explains an incident, which was opened as a fall. It is a warning then."""
+        mixed = replace(drop, severity=Severity.WARNING, is_mix=True)
+        self._keep(place, self._as_updated(mixed))
+        self._note_step(place, mixed, IncidentReason.MIX_CHANGED)
+
     def leave(self, path: str) -> None:
         """Let an incident no longer be about a segment which has recovered, and which is not its first one."""
         place, drop = self._places.pop(path, None), None

@@ -44,7 +44,7 @@ class ChatSettings(Section):
         default={}, description="The rooms that get messages, each under a name of your choice."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
-        default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse"],
+        default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse", "mix_changed"],
         description="The steps that are posted. Two updates of an alert are posted in any case: a comment that is "
         "added or changed later, and a changed consent. Alerts can be opened, updated and withdrawn; incidents can be "
         f"opened and resolved. {UPDATES_OF_INCIDENTS}",

@@ -72,7 +72,17 @@ class WebhookSettings(Section):
         default={}, description="The endpoints that get events, each under a name of your choice."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
-        default=["opened", "updated", "withdrawn", "resolved", "wider", "deeper", "worse", "partly_recovered"],
+        default=[
+            "opened",
+            "updated",
+            "withdrawn",
+            "resolved",
+            "wider",
+            "deeper",
+            "worse",
+            "mix_changed",
+            "partly_recovered",
+        ],
         description="The steps that are posted. The erasure of a customer is posted in any case. Alerts can be opened, "
         f"updated and withdrawn; incidents can be opened and resolved. {UPDATES_OF_INCIDENTS}",
     )
