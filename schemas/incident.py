@@ -164,8 +164,8 @@ class Incident(Event):
     )
     fell_further: bool | None = Field(
         default=None,
-        description="For 'worse': whether a further fall of `segment` was found. If none was,"
-        " the severity has risen because further answers show that the drop is as large. The segment of an "
+        description="For 'worse': whether a further fall of `segment` was found. If none was, "
+        "the severity has risen because further answers show that the drop is as large. The segment of an "
         "incident that has fallen further is the first one from then on, and the others are in `also`.",
     )
     merged_into: OtherIncident | None = Field(

@@ -14,6 +14,7 @@ from worker.detect.days import Days
 from worker.detect.drops import NO_PRIOR, Classes, Detector, Group, Prior
 from worker.detect.hours import Hours, noted
 from worker.detect.rhythm import LongestGaps, Rhythm, Time
+from worker.detect.sizes import fall_of_level
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.nps.jump import Jump
 
@@ -336,6 +337,7 @@ def test_a_row_without_hours_of_the_day_learns_them_from_those_that_it_has() -> 
     """Older versions wrote rows without the last field, and the days without their last one."""
     watch = watching(daily(range(4, 40)))
     row = msgspec.msgpack.decode(msgspec.msgpack.encode(watch))
+    assert row.pop() == []  # nor the drops that have recovered
     assert row.pop() == [watch.hours.until, watch.hours.sums]
     of_days = next(at for at, field in enumerate(row[0]) if isinstance(field, list) and len(field) == 4)
     assert row[0][of_days].pop() == list(watch.detector.days.blocks)
@@ -475,3 +477,34 @@ def test_in_a_row_of_the_version_before_midnights_older_than_three_days_are_days
 
     assert (100 * DAY, 101 * DAY - 1, 100) == next(watch.answered(0, 130 * DAY))
     assert 23 == len([each for each in watch.answered(100 * DAY, 124 * DAY) if each.last - each.first == 23])
+
+
+def test_what_was_answered_during_a_drop_that_has_recovered_is_left_out_of_the_usual_answers() -> None:
+    found = Watch()
+    found.take(column((hour, 1, 0, 0) for hour in range(100, 200)), NO_PRIOR)
+    found.end_drop(120, 150, recovered=True)
+    found.end_drop(140, 180, recovered=True)
+
+    assert ((120, 150), (150, 180)) == found.recovered
+    assert [*range(160, 200)] == [group.hour for group in found.usual_groups()]
+    assert 40 == sum(sum(group.classes) for group in found.usual_groups())
+    found.end_drop(100, 150 + 91 * 24, recovered=True)
+    assert ((180, 150 + 91 * 24),) == found.recovered[-1:]
+    found.end_drop(150, 200, recovered=False)
+    assert found.groups() == found.usual_groups()
+
+
+def test_a_second_drop_is_as_large_as_it_is_soon_after_one_that_has_recovered() -> None:
+    """It began 20 days after the first one had ended; both were of 20 points."""
+    found = Watch()
+    for days, counts in ((40, (50, 30, 20)), (10, (40, 30, 30)), (20, (50, 30, 20)), (5, (40, 30, 30))):
+        first = found.reported_until + 1
+        found.take(column((first + 24 * day, *counts) for day in range(days)), NO_PRIOR)
+        found.reported_until = first + 24 * days - 1
+    found.end_drop(40 * 24, 50 * 24, recovered=True)
+    with_all, usual = fall_of_level(found.groups()), fall_of_level(found.usual_groups())
+    assert with_all is not None
+    assert usual is not None
+
+    assert -17.5 < with_all.points
+    assert pytest.approx(-20, abs=1.5) == usual.points

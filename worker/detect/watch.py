@@ -105,6 +105,9 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     by_day_until: int = 0
     #: What has been seen of its hours of the day (hours.py).
     hours: Hours = Hours()
+    #: The first hours of drops that have recovered in the last 90 days, and the hours in which they ended. What was
+    #: answered in between says nothing about the usual level.
+    recovered: tuple[tuple[int, int], ...] = ()
 
     def take(self, hours: bytes, prior: Prior, least_points: float = LEAST_POINTS, phase: int = 0) -> bool:
         """Take in a column of reported hours (unreported.py); say whether any of them was new.
@@ -151,6 +154,15 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         oldest = bisect_right(column[::WIDTH], self.reported_until - KEPT)
         return [Group(*column[at : at + WIDTH]) for at in range(oldest * WIDTH, len(column), WIDTH)]
 
+    def usual_groups(self) -> list[Group]:
+        """Return the groups without those of drops that have recovered, as if that time had not passed."""
+        found = []
+        for group in self.groups():
+            if not any(since <= group.hour < until for since, until in self.recovered):
+                left_out = sum(until - since for since, until in self.recovered if until > group.hour)
+                found.append(group._replace(hour=group.hour + left_out))
+        return found
+
     def answered(self, after: int, until: int) -> Iterator[Answered]:
         """Yield the hours with answers after one and before another, as far as they are kept."""
         column = columns.read(self.recent, _NARROW)
@@ -194,6 +206,13 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         if self.low_until <= hour - KEPT:
             self.low_since = since
         self.low_since, self.low_until = min(self.low_since, since), hour
+        if recovered:
+            kept = [drop for drop in self.recovered if drop[1] > hour - KEPT]
+            # Drops do not overlap, so that no hour is counted twice.
+            first = max([since, *(until for _, until in kept)])
+            self.recovered = (*kept, (first, hour)) if first < hour else tuple(kept)
+        else:
+            self.recovered = ()
 
     def take_again(self, since: int, prior: Prior, least_points: float, head_start: float) -> None:
         """Let the detector, which looks for drops from the beginning, take the answers since an hour once more.

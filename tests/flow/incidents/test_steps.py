@@ -4,6 +4,7 @@ import pytest
 from flow.incidents.judged import GOOD, LOW, LOWER, MOVED, NOW, Classes, Table, opened, watch
 
 from schemas.alert import Severity
+from worker.detect.watch import OpenIncident
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,15 @@ def test_an_incident_that_has_just_become_part_of_another_one_is_not_looked_at_a
 
     assert sorted(step.reason for step in table.judge()) == ["merged", "wider"]
     assert len([path for path, found in table.watches.items() if found.drop is not None]) == 1
+
+
+def test_the_level_before_a_drop_that_is_older_than_the_answers_kept_is_the_baseline() -> None:
+    old = OpenIncident(NOW - 121 * 24, NOW - 123 * 24, Severity.ERROR)
+    root = watch((90, LOW), drop=old)
+    root.detector.baseline, root.detector.open_since = (1_500.4, 900.0, 600.0), old.hour
+    (step,) = Table({"": root}).judge()
+
+    assert step.reason == "new_level"
+    assert step.before is not None
+    assert (step.before.nps, step.before.n) == (30, 3_000)
+    assert "from +30 to +10" in step.summary

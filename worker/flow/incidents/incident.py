@@ -111,7 +111,8 @@ def drop(step: Step, split: Split, found: Findings = _NOTHING) -> Output:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
     words = _SURER if found.fell_further is False else _words(step)
-    summary = f"{words} at {_name(step.path)}: from {_points(before.nps)} to {_points(after.nps)}"
+    from_ = "" if before.nps is None else f"from {_points(before.nps)} "
+    summary = f"{words} at {_name(step.path)}: {from_}to {_points(after.nps)}"
     figures: dict[str, Any] = {}
     if mixed is not None:
         figures = {"within": _part(mixed.within), "mix": _part(mixed.mix)}

@@ -403,7 +403,7 @@ class Judge:
     def _size(self, path: str) -> SizeOfChange | None:
         """Return the size of a segment's drop that goes on until now."""
         watch = self._watches[path]
-        return fall_of_level(watch.groups(), sqrt(watch.detector.days.variance))
+        return fall_of_level(watch.usual_groups(), sqrt(watch.detector.days.variance))
 
     def _is_mix(self, path: str, since: int) -> bool:
         """Say whether a segment fell since an hour because the mix of its answers changed."""
@@ -454,6 +454,10 @@ class Judge:
             better_since = self._watches[path].detector.recovering_since or drop.since
             split = Split(split.before, self.split(path, better_since).after)
         size = None if reason is IncidentReason.RECOVERED else self._size(path)
+        if not sum(split.before):
+            # The drop is older than the answers that are kept, but the baseline is still that from before it.
+            promoters, passives, detractors = self._watches[path].detector.baseline
+            split = Split((round(promoters), round(passives), round(detractors)), split.after)
         mixed = None if reason is IncidentReason.RECOVERED else self.mix(path, drop.since)
         above = parent_of(path)
         hidden = None if above is None or reason is IncidentReason.RECOVERED else self.mix(above, drop.since)
