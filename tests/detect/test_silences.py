@@ -342,3 +342,20 @@ def test_a_row_stays_small() -> None:
 
     assert len(pair.segment.rhythm.gaps) == 4
     assert len(msgspec.msgpack.encode(pair.segment.rhythm)) <= 90
+
+
+def test_a_segment_that_has_fewer_answers_than_before_is_soon_not_silent_any_more() -> None:
+    """It goes from 20 answers an hour to one answer in some hours. Each reported silence ends with an answer."""
+    gaps = [2, 5, 1, 7, 3, 9, 4, 1, 6, 2]
+    answered = {STOP + sum((gaps * 12)[:number]) for number in range(120)}
+    pair = Pair(lambda hour: 20 if hour < STOP else int(hour in answered), None).live(STOP)
+    reported = 0
+    for hour in range(STOP + 1, STOP + 20 * DAY):
+        if pair.segment.silence is not None and pair.segment.last_hour != pair.segment.silence.since:
+            pair.segment.silence = None
+        pair.live(hour)
+        if pair.segment.silence is None and pair.is_silent:
+            pair.report()
+            reported += 1
+
+    assert 1 <= reported <= 6

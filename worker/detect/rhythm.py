@@ -41,7 +41,7 @@ class Time(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Rhythm(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is known of a segment's rhythm. Silences that were reported are no part of it."""
+    """What is known of a segment's rhythm. A silence that was reported counts as a gap of a day at most."""
 
     #: The last hour with answers that was taken in, counted since 1970; 0 if none was.
     hour: int = 0
@@ -79,7 +79,7 @@ class Rhythm(msgspec.Struct, array_like=True, frozen=True, gc=False):
         )
 
     def resumed(self, hour: int, now: Time) -> "Rhythm":
-        """Return the rhythm after the first hour with answers, or after one that ended a reported silence."""
+        """Return the rhythm after the first hour with answers."""
         return Rhythm(hour, now, self.answers, self.time, self.gaps)
 
 

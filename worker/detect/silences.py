@@ -28,6 +28,9 @@ _LONGER = 2
 #: A segment's share counts as at most this much. Otherwise, if a segment had all of its parent's answers, the first
 #: answers of a sibling would make a silence of it.
 _LARGEST_SHARE = 0.95
+#: A reported silence counts as a gap of at most this many hours. If there are fewer answers than before, the rhythm
+#: adapts to that by these gaps; a closure for weeks does not change it much.
+_LONGEST_REPORTED = _DAY
 
 
 def noted(watch: Watch, parent: Watch | None, hour: int) -> Rhythm:
@@ -41,14 +44,15 @@ def noted(watch: Watch, parent: Watch | None, hour: int) -> Rhythm:
     for answered in watch.answered(rhythm.hour, hour):
         now = _time(parent, answered.last)
         reported = watch.silence is not None and watch.silence.since == rhythm.hour
-        if not rhythm.hour or reported:
+        if not rhythm.hour:
             rhythm = rhythm.resumed(answered.last, now)
             continue
         others = now.others - rhythm.then.others - answered.n
         gap = _time(parent, answered.first - 1).hours - rhythm.then.hours
         hours = now.hours - rhythm.then.hours
-        passed = Time(0 if parent is None else max(0, others), max(1, hours))
-        rhythm = rhythm.after(answered.last, now, answered.n, passed, max(0, int(gap)))
+        share = min(1.0, _LONGEST_REPORTED / max(1, gap)) if reported else 1.0
+        passed = Time(0 if parent is None else share * max(0, others), max(1, share * hours))
+        rhythm = rhythm.after(answered.last, now, answered.n, passed, max(0, int(share * gap)))
     return rhythm
 
 

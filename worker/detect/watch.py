@@ -108,6 +108,8 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     #: The first hours of drops that have recovered in the last 90 days, and the hours in which they ended. What was
     #: answered in between says nothing about the usual level.
     recovered: tuple[tuple[int, int], ...] = ()
+    #: The hour before which no other silence is reported.
+    heard_until: int = 0
 
     def take(self, hours: bytes, prior: Prior, least_points: float = LEAST_POINTS, phase: int = 0) -> bool:
         """Take in a column of reported hours (unreported.py); say whether any of them was new.

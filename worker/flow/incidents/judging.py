@@ -484,7 +484,7 @@ class Judge:
             is_answered = watch.last_hour != watch.silence.since
             reason = IncidentReason.ANSWERED_AGAIN if is_answered else IncidentReason.RETIRED
             self.outputs.append(incident.silence(incident.Step(path, watch.silence, reason, self._now)))
-            watch.silence = None
+            watch.silence, watch.heard_until = None, self._hour + self._policy.rest_hours
             self._table.put(path, watch)
 
     def _find_silences(self, slices: Slices) -> Iterator[None]:
@@ -493,7 +493,9 @@ class Judge:
             if slices.is_full():
                 yield
             parent = self._parent(path)
-            if watch.silence is None and not self._is_forgotten(watch) and is_silent(watch, parent, self._hour):
+            if watch.silence is not None or watch.heard_until > self._hour or self._is_forgotten(watch):
+                continue
+            if is_silent(watch, parent, self._hour):
                 watch.silence = OpenIncident(self._hour, watch.last_hour, Severity.ERROR)
                 step = incident.Step(path, watch.silence, IncidentReason.SILENT, self._now)
                 self.outputs.append(incident.silence(step, missed(watch, parent, self._hour)))
