@@ -173,8 +173,8 @@ class IncidentPolicy(Section):
         default=24,
         ge=0,
         le=8_760,
-        description="Hours after the end of an incident during which another drop of the same segment opens no "
-        "incident.",
+        description="Hours after the end of an incident during which another drop, or another silence, of the same "
+        "segment opens no incident.",
     )
 
 

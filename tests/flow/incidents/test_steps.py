@@ -4,6 +4,7 @@ import pytest
 from flow.incidents.judged import GOOD, LOW, LOWER, MOVED, NOW, Classes, Table, opened, watch
 
 from schemas.alert import Severity
+from schemas.incident import Incident
 from worker.detect.watch import OpenIncident
 
 
@@ -108,3 +109,24 @@ def test_the_level_before_a_drop_that_is_older_than_the_answers_kept_is_the_base
     assert step.before is not None
     assert (step.before.nps, step.before.n) == (30, 3_000)
     assert "from +30 to +10" in step.summary
+
+
+@pytest.mark.parametrize(("heard_until", "reported"), [(NOW, ["silent"]), (NOW + 1, [])])
+def test_a_segment_that_has_answered_again_is_not_reported_as_silent_at_once(
+    monkeypatch: pytest.MonkeyPatch, heard_until: int, reported: list[str]
+) -> None:
+    monkeypatch.setattr("worker.flow.incidents.judging.is_silent", lambda *_: True)
+    root = watch((60, GOOD))
+    root.heard_until = heard_until
+
+    steps = [Incident.model_validate_json(output.value or b"") for output in Table({"": root}).outputs()]
+    assert reported == [step.reason for step in steps]
+
+
+def test_the_rest_after_a_silence_begins_when_answers_come_again() -> None:
+    root = watch((60, GOOD))
+    root.silence = OpenIncident(NOW - 90, NOW - 100, Severity.ERROR)
+
+    steps = [Incident.model_validate_json(output.value or b"") for output in Table({"": root}).outputs()]
+    assert ["answered_again"] == [step.reason for step in steps]
+    assert NOW + 24 == root.heard_until
