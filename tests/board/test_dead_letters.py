@@ -56,6 +56,6 @@ def test_old_ones_and_a_partition_are_forgotten() -> None:
 
 
 def test_what_is_no_dead_letter_is_refused() -> None:
-    for one in (Record(b"{}"), dead_letter(payload="no base64")):
+    for one in (Record(b"{}"), dead_letter(payload="no base64"), dead_letter(key="é")):
         with pytest.raises(UNREADABLE):
             letters(one)

@@ -197,3 +197,14 @@ def test_every_kind_of_data_has_a_source_and_each_is_followed_once() -> None:
     kinds = [kind for source in found for kind in source.kinds]
     assert sorted(kinds) == sorted(KINDS)
     assert len({source.topic for source in found}) == len(found)
+
+
+@pytest.mark.parametrize("value", [b'{"zz":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b'{"key":"\xc3\xa9"}', b"\xff", b""])
+def test_no_value_of_any_topic_stops_the_role(value: bytes) -> None:
+    for source in sources(Settings.model_construct(), Board()):
+        followed = Followed(source, {}, SystemClock())
+        for offset, key in enumerate((b"k", b"\xff", b"\x00head")):
+            for headers in ([], [("ce_type", b"nps.incident.v1")], [("ce_type", b"nps.alert.v1")]):
+                for whole in (value, b"\0\0\0\1\0\0\0\1" + value):
+                    followed.take([cast(Any, Record(whole, key, offset, topic=source.topic, headers=headers))])
+        assert followed.next_offset(0) == 3

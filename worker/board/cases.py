@@ -161,6 +161,8 @@ class CaseBook:
         Raise one of UNREADABLE if it is no row.
         """
         cases = [] if row is None else decode_cases(row).cases
+        customer.decode()  # pages show it as text
+        now = {case.alert_id: _entry(case, partition, customer, self._policy) for case in cases}
         rows = self._rows.setdefault(partition, {})
         before = rows.get(customer)
         if row is not None:
@@ -169,7 +171,6 @@ class CaseBook:
             del rows[customer]
         known = [] if before is None else [case.alert_id for case in decode_cases(before).cases]
         self.version += 1
-        now = {case.alert_id: _entry(case, partition, customer, self._policy) for case in cases}
         for alert_id in known:
             entry = self._entries.get(alert_id)
             if alert_id not in now and entry is not None and (entry.partition, entry.customer) == (partition, customer):

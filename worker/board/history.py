@@ -13,6 +13,7 @@ import msgspec
 
 from worker.nps import columns
 from worker.nps.buckets import Buckets, MutableBuckets
+from worker.nps.histogram import BINS
 from worker.nps.windows import DAY, HOUR, SPANS, Classes
 
 #: More buckets than a row has, of hours or of days.
@@ -120,13 +121,16 @@ class History:
         Raise one of UNREADABLE if it is no row.
         """
         read = None if row is None else _peek(row).spans.buckets
+        days, hours = (_NO_BUCKETS if read is None else read.get(length, _NO_BUCKETS) for length in (DAY, HOUR))
+        _check(days)
+        _check(hours)
         self.version += 1
         before = self._waiting.pop(path, None)
         self._buckets -= 0 if before is None else before.size
         if read is None:
             self._rows.pop(path, None)
             return
-        peeked = _Peeked(read.get(DAY, _NO_BUCKETS), read.get(HOUR, _NO_BUCKETS), partition)
+        peeked = _Peeked(days, hours, partition)
         self._waiting[path] = peeked
         self._buckets += peeked.size
         if self._buckets > _MOST_WAITING:
@@ -166,6 +170,14 @@ class History:
             self._buckets -= waiting.size
             self._rows[path] = _Row(_series(waiting.days), _series(waiting.hours), waiting.partition)
         return self._rows.get(path)
+
+
+def _check(buckets: Buckets) -> None:
+    """Raise ValueError if these are no buckets in order, of which each has as many bins as a histogram."""
+    indexes, counts = columns.read(buckets.indexes, "I"), columns.read(buckets.counts, buckets.code)
+    in_order = sorted(indexes) == indexes.tolist() and (not indexes or indexes[-1] - indexes[0] < _ALL)
+    if buckets.code not in columns.WIDTHS or len(counts) != len(indexes) * BINS or not in_order:
+        raise ValueError("the columns of the buckets do not fit")
 
 
 def _series(buckets: Buckets) -> _Series:
