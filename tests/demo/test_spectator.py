@@ -3,11 +3,13 @@
 import io
 import json
 
+import pytest
 from rich.console import Console
 
 from schemas import examples
 from schemas.alert import Alert
 from schemas.incident import Incident
+from worker.demo import spectator
 from worker.demo.spectator import Seen
 from worker.demo.view import Snapshot, dashboard
 from worker.flow import events
@@ -58,3 +60,19 @@ def test_both_are_shown() -> None:
 
     assert "Camille Moreau" in shown
     assert "NPS fell at fr/lyon/delivery: from +38 to -21" in shown
+
+
+@pytest.mark.parametrize("topic", spectator._WATCHED)
+@pytest.mark.parametrize(
+    "value", [b"", b"{", b"null", b"[]", b"{}", b'{"kind":{}}', b"\xff", b'{"a":' + b"[" * 200_000]
+)
+def test_what_another_program_has_written_is_left_out(topic: str, value: bytes) -> None:
+    found = seen()
+    found.take(topic, value)
+    assert (found.counted, found.records, len(found.latest)) == (0, {}, 2)
+
+
+def test_scores_without_the_window_that_is_shown_are_left_out() -> None:
+    found = seen()
+    found.take(events.SCORES, json.dumps(examples.SCORES | {"segment": "", "windows": {}}).encode())
+    assert found.counted == 0

@@ -13,6 +13,7 @@ from worker.demo import show
 from worker.demo.spectator import Seen
 from worker.demo.view import Snapshot, dashboard
 from worker.flow import events
+from worker.links.settings import WebSettings
 from worker.settings import KafkaSettings, Settings
 
 HINTS = ["In another terminal, in this directory:", "  export NPS_KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:1", "  publish"]
@@ -195,12 +196,14 @@ def test_what_somebody_has_acknowledged_is_counted() -> None:
 @pytest.mark.parametrize("prefix", ["nps", "nps-demo-12345678"])
 def test_no_line_of_the_invitation_is_cut_at_80_columns(prefix: str) -> None:
     kafka = KafkaSettings(bootstrap_servers="kafka.example.com:25821", group=f"{prefix}-worker")
-    settings = Settings.model_construct(topic_prefix=prefix, kafka=kafka)
+    web = WebSettings.model_construct(base_url="http://127.0.0.1:65532")
+    settings = Settings.model_construct(topic_prefix=prefix, kafka=kafka, web=web)
     hints = show._hints(settings, "http://127.0.0.1:65535", "http://127.0.0.1:65534/metrics and :65533")
 
     assert max(map(len, hints)) <= 78
     assert f"  {show._call()} publish --sample 2  (or: alerts list, scores)" in "\n".join(hints)
-    assert hints[-2].startswith("Open http://127.0.0.1:65535 to acknowledge an alert")
+    assert hints[-3].startswith("Open http://127.0.0.1:65532 to see scores")
+    assert hints[-2].startswith("or http://127.0.0.1:65535 to acknowledge an alert")
     assert "http://127.0.0.1:65534/metrics" in hints[-1]
     # Without them, the commands in the other terminal would look for other topics, and for the cases of another group.
     named = [f"  export NPS_TOPIC_PREFIX={prefix}", f"  export NPS_KAFKA__GROUP={prefix}-worker"]

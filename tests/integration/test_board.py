@@ -121,4 +121,5 @@ async def test_a_session_holds_in_every_process_and_after_a_restart_until_somebo
             assert later.status == 200
         said = [(one["action"], one["actor"]) for one in await audited(running)]
 
-    assert said == [("logged_in", "ann"), ("logged_in", "bob"), ("session_ended", "bob")]
+    # They lie in different partitions, so their order is not known.
+    assert sorted(said) == [("logged_in", "ann"), ("logged_in", "bob"), ("session_ended", "bob")]

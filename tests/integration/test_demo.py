@@ -177,7 +177,7 @@ async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_dig
     file.write_bytes(b"\n".join(samples.one(rng, score, now) for score in (1, *[5] * 40)))
     options = show.Options(path=file, kafka=kafka.bootstrap_servers, rate=20.0, mails=mails)
     async with live_demo(options) as (screen, live), ClientSession() as client:
-        address = (await screen.says(r"Open (\S+) to acknowledge", live))[1]
+        address = (await screen.says(r"or (\S+) to acknowledge", live))[1]
         by_hand = (await screen.says(r'curl -d "score=2&at=\$\(date \+%s\)" (\S+)', live))[1]
         async with client.post(by_hand, data={"score": "2", "at": str(int(now.timestamp()))}) as answer:
             assert answer.status == 200, await answer.text()

@@ -166,6 +166,30 @@ async def test_who_tries_too_often_has_to_wait_with_one_name_or_from_one_address
     assert len([one for one in rig.audited if one["action"] == "login_refused"]) == 49
 
 
+async def test_an_address_that_a_client_puts_into_a_line_of_its_own_does_not_count() -> None:
+    async with served(Rig(with_users(trusted_proxies=["127.0.0.1"]))) as [browser]:
+        await browser.get("/login")
+        sent = {"token": browser.token, "password": "x" * 1_001}
+        statuses = set()
+        for number in range(51):
+            lines = [("X-Forwarded-For", f"203.0.113.{number}"), ("X-Forwarded-For", "198.51.100.9")]
+            form = sent | {"name": f"nobody-{number}"}
+            async with browser.client.post(f"{browser.base}/login", data=form, headers=lines) as response:
+                statuses.add(response.status)
+        assert statuses == {403, 429}
+
+
+async def test_a_name_that_nobody_can_have_is_not_remembered() -> None:
+    rig = Rig(with_users())
+    async with served(rig) as [browser]:
+        for _ in range(11):  # the eleventh attempt with a name has to wait
+            await browser.log_in("v" * 201, "x" * 1_001)
+            assert browser.status == 403
+        for _ in range(11):
+            await browser.log_in("v" * 200, "x" * 1_001)
+        assert browser.status == 429
+
+
 async def test_a_login_that_cannot_be_written_down_does_not_take_place() -> None:
     rig = Rig(with_users(), is_there=False)
     async with served(rig) as [browser]:
@@ -332,6 +356,36 @@ async def test_nothing_is_exported_and_commands_are_unsure_while_kafka_is_away()
             assert response.headers["Location"] == "/hello?said=unsure"
         await browser.get("/hello")
         assert browser.status == 200
+
+
+async def test_a_logout_that_cannot_be_written_down_says_where_it_does_not_hold() -> None:
+    rig = Rig(with_users())
+    async with served(rig) as [browser]:
+        await browser.log_in("ann")
+        await token_of(browser)
+        rig.is_there = False
+        await browser.post("/logout", {})
+        assert browser.status == 503
+        assert "other servers may still accept the session" in browser.text
+        assert not browser.cookie("nps-session")
+        await browser.get("/hello")
+        assert browser.status == 303
+
+
+async def test_only_an_administrator_of_all_segments_sees_and_ends_sessions_of_others() -> None:
+    users = {**USERS, "lyon": {"password_hash": HASH, "permission": "admin", "segments": ["fr/lyon"]}}
+    rig = Rig(with_users(auth={"users": users}))
+    async with served(rig, 2) as [lyon, adm]:
+        await adm.log_in("adm")
+        await lyon.log_in("lyon")
+        token = await token_of(lyon, "/admin")
+        await lyon.get("/sessions")
+        assert lyon.status == 403
+        assert "adm" not in lyon.text
+        await lyon.post("/sessions/end", {"session": rig.audited[0]["session"]}, token=token)
+        assert lyon.status == 403
+        await adm.get("/sessions")
+        assert adm.status == 200
 
 
 # Forms
@@ -532,3 +586,15 @@ async def test_others_than_the_proxy_cannot_say_who_they_are() -> None:
     async with served(Rig(web)) as [browser]:
         await browser.get("/hello", **{"X-User": "zoe", "X-Groups": "boss"})
         assert browser.status == 403
+
+
+async def test_a_form_of_another_person_of_the_same_browser_is_refused() -> None:
+    rig = Rig(by_header().model_copy(update={"base_url": "http://127.0.0.1:1"}))
+    async with served(rig) as [browser]:
+        ann, bob = {"X-User": "ann", "X-Groups": "boss"}, {"X-User": "bob", "X-Groups": "boss"}
+        await browser.get("/hello", **ann)
+        token = browser.token
+        sent = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+        for headers, status in ((bob, 403), (ann, 303)):
+            await browser.post("/act/a-1", {"note": "x"}, token=token, headers=sent | headers)
+            assert browser.status == status

@@ -77,15 +77,18 @@ class Seals:
         """Say whether a fingerprint is that of the hash of a password."""
         return any(hmac.compare_digest(proof, self._proof(key, password_hash)) for key in self._keys)
 
-    def form_token(self, browser: str, session_id: str) -> str:
-        """Return what forms have to send back. `browser`: the random text in the browser's cookie."""
-        return self._token(self._keys[0], browser, session_id)
+    def form_token(self, browser: str, owner: str) -> str:
+        """Return what forms have to send back.
 
-    def accepts(self, token: str, browser: str, session_id: str) -> bool:
-        """Say whether a form was made for a browser and a session."""
+        `browser`: the random text in the browser's cookie; `owner`: whose forms they are, such as a session's id.
+        """
+        return self._token(self._keys[0], browser, owner)
+
+    def accepts(self, token: str, browser: str, owner: str) -> bool:
+        """Say whether a form was made for a browser and an owner."""
         if not (browser and token.isascii()):
             return False
-        return any(hmac.compare_digest(token, self._token(key, browser, session_id)) for key in self._keys)
+        return any(hmac.compare_digest(token, self._token(key, browser, owner)) for key in self._keys)
 
     def cookie(self, session: Session) -> str:
         """Return the cookie of a session."""
@@ -122,8 +125,8 @@ class Seals:
         return _mac(key, "password", password_hash)[:32]
 
     @staticmethod
-    def _token(key: str, browser: str, session_id: str) -> str:
-        return _mac(key, "form", f"{browser} {session_id}")
+    def _token(key: str, browser: str, owner: str) -> str:
+        return _mac(key, "form", f"{browser} {owner}")
 
 
 def _mac(key: str, purpose: str, text: str) -> str:

@@ -294,7 +294,7 @@ def _hints(settings: Settings, address: str, metrics: str) -> list[str]:
         *exports,
         *([publishing + also] if len(publishing + also) <= _HINT_COLUMNS else [publishing, also]),
         f'  curl -d "score=2&at=$(date +%s)" {by_hand}',
-        f"Open {settings.web.base_url} to see the scores and work on cases (docs/page.md),",
+        f"Open {settings.web.base_url} to see scores and work on cases (docs/page.md),",
         f"or {address} to acknowledge an alert before it escalates.",
         f"Prometheus can scrape {metrics} (docs/demo.md)",
     ]

@@ -2,15 +2,22 @@
 
 import asyncio
 import json
+import logging
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alert import Alert
+from schemas.base import Event
 from schemas.case import CASE, CaseAction, CaseStep
-from schemas.decision import Outcome
+from schemas.dead_letter import DeadLetter
+from schemas.decision import Decision, Outcome
+from schemas.delivery import Delivery
+from schemas.invitation import Invitation
+from schemas.scores import Scores
 from worker.flow import events
 from worker.flow.responses.intake import ANONYMOUS
 from worker.kafka.connection import client_options
@@ -19,9 +26,19 @@ from worker.notify.deliveries import IN_DIGEST
 from worker.notify.notice import Notice, notice_in
 from worker.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _WATCHED = (
     events.DECISIONS, events.ALERTS, events.INVITATIONS, events.DEAD_LETTERS, events.SCORES, events.DELIVERIES
 )  # fmt: skip
+#: What the events are, but for those of alerts, of which there are several kinds.
+_MODELS: Mapping[str, type[Event]] = {
+    events.DECISIONS: Decision,
+    events.INVITATIONS: Invitation,
+    events.DEAD_LETTERS: DeadLetter,
+    events.SCORES: Scores,
+    events.DELIVERIES: Delivery,
+}
 _LATEST_ALERTS, _LATEST_ESCALATIONS = 8, 3
 _ANSWERS = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
 #: The name of dead letters among the outcomes of decisions.
@@ -57,27 +74,40 @@ class Seen:
     latest_escalations: deque[CaseStep] = field(default_factory=lambda: deque(maxlen=_LATEST_ESCALATIONS))  # likewise
 
     def take(self, topic: str, value: bytes | None) -> None:
-        """Add one record's value. A null value erases something, and is not counted."""
+        """Add one record's value. A null value erases something, and is not counted.
+
+        What another program has written on the topic is left out.
+        """
         if value is None:
             return
+        try:
+            self._take(topic, value)
+        except (ValueError, RecursionError):
+            log.warning("%s: a record that the worker has not written is left out", topic)
+
+    def _take(self, topic: str, value: bytes) -> None:
+        if (model := _MODELS.get(topic)) is not None:
+            model.model_validate_json(value)
         event = json.loads(value)
+        if not isinstance(event, dict):
+            raise ValueError("is no event")  # noqa: TRY004 - as any other value that is none
         if topic == events.DECISIONS:
             self.outcomes[event["decision_id"]] = event["outcome"]
             if event["outcome"] in _ANSWERS:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
         elif topic == events.ALERTS:
-            self._take_alert(value, event["kind"])
+            self._take_alert(value, event.get("kind"))
         elif topic == events.INVITATIONS:
             self.invitations.add(event["invitation_id"])
         elif topic == events.DEAD_LETTERS:
             self.dead_letters[event["dead_letter_id"]] = event["reason"]
-        elif topic == events.SCORES:
+        elif topic == events.SCORES and "all" in event["windows"]:
             self.scores[event["segment"]] = event
         elif topic == events.DELIVERIES and event["reason"] == IN_DIGEST:
             self.digests.setdefault(Digest(event["digest_id"], event["receiver"]), set()).add(event["delivery_id"])
 
-    def _take_alert(self, value: bytes, kind: str) -> None:
+    def _take_alert(self, value: bytes, kind: object) -> None:
         if kind == CASE:
             self._take_step(CaseStep.model_validate_json(value))
             return

@@ -29,7 +29,7 @@ from worker.web.assets import Assets
 from worker.web.auditing import Audit, Entry
 from worker.web.cookies import Cookies
 from worker.web.csv_file import csv_of
-from worker.web.entrance import BROWSER, NO_LOGIN, Entrance, Visitor
+from worker.web.entrance import BROWSER, NO_LOGIN, SESSION, Entrance, Visitor
 from worker.web.forms import Unacceptable, form_of
 from worker.web.gate import Gate
 from worker.web.live import Live
@@ -63,6 +63,7 @@ _STATUS: Mapping[Message, int] = {
     Message.TOO_MANY: 429,
     Message.STARTING: 503,
     Message.NOT_RECORDED: 503,
+    Message.LOGGED_OUT_HERE: 503,
     Message.BROKEN: 500,
 }
 #: The status of the login's page by why the login was refused.
@@ -238,13 +239,22 @@ class BoardSite:
         if not visitor.person.may(permission):
             raise _Stop(self._message(request, Message.NOT_PERMITTED))
 
+    def _check_sessions(self, visitor: Visitor, request: _Request) -> None:
+        """Stop with a refusal if the person may not see and end the sessions of others.
+
+        Sessions belong to no segment, so only an administrator of all segments may.
+        """
+        self._check(visitor, Permission.ADMIN, request)
+        if not visitor.person.sees_all:
+            raise _Stop(self._message(request, Message.NOT_PERMITTED))
+
     async def _sent(self, request: _Request, largest: int = LARGEST_FORM) -> tuple[Visitor, dict[str, str]]:
         """Return who has sent a form, and the form; otherwise stop with a refusal."""
         visitor = self._visitor(request)
-        return visitor, await self._form(request, visitor.session_id, largest)
+        return visitor, await self._form(request, visitor.forms_of, largest)
 
-    async def _form(self, request: _Request, session_id: str, largest: int = LARGEST_FORM) -> dict[str, str]:
-        """Return a form that was made for this browser and this session; otherwise stop with a refusal."""
+    async def _form(self, request: _Request, owner: str, largest: int = LARGEST_FORM) -> dict[str, str]:
+        """Return a form that was made for this browser and this session or person; otherwise stop with a refusal."""
         if not self._needs.entrance.is_own(request.http):
             raise _Stop(self._message(request, Message.NOT_ACCEPTED))
         try:
@@ -254,7 +264,7 @@ class BoardSite:
             response = self._message(request, message, error.status)
             response.force_close()
             raise _Stop(response) from None
-        if request.is_new or not self._needs.seals.accepts(form.pop(TOKEN, ""), request.browser, session_id):
+        if request.is_new or not self._needs.seals.accepts(form.pop(TOKEN, ""), request.browser, owner):
             raise _Stop(self._message(request, Message.NOT_ACCEPTED))
         return form
 
@@ -274,7 +284,7 @@ class BoardSite:
             path=path,
             query=query,
             parts=parts,
-            form_token=self._needs.seals.form_token(request.browser, visitor.session_id),
+            form_token=self._needs.seals.form_token(request.browser, visitor.forms_of),
             session=visitor.public_session,
             has_login=visitor.login != NO_LOGIN,
             can_log_out=visitor.session is not None,
@@ -310,7 +320,7 @@ class BoardSite:
 
     async def _choose_language(self, request: _Request) -> web.StreamResponse:
         visitor = self._needs.entrance.visitor(request.http)
-        form = await self._form(request, "" if visitor is None else visitor.session_id)
+        form = await self._form(request, "" if visitor is None else visitor.forms_of)
         response = answers.see_other(form.get("back", "/"))
         if (chosen := LANGUAGES.get(form.get("language", ""))) is not None:
             self._needs.cookies.put(response, LANGUAGE, chosen)
@@ -358,17 +368,20 @@ class BoardSite:
 
     async def _log_out(self, request: _Request) -> web.StreamResponse:
         visitor, _ = await self._sent(request)
-        return await self._needs.login.out(visitor)
+        is_written = await self._needs.login.out(visitor)
+        response = answers.see_other(LOGIN) if is_written else self._message(request, Message.LOGGED_OUT_HERE)
+        self._needs.cookies.drop(response, SESSION)
+        return response
 
     async def _show_sessions(self, request: _Request) -> web.StreamResponse:
         visitor = self._visitor(request)
-        self._check(visitor, Permission.ADMIN, request)
+        self._check_sessions(visitor, request)
         visit = self._visit(request, visitor, {})
         return answers.html(self._needs.showing.page(self._sessions_view(visit), visit).html)
 
     async def _end_session(self, request: _Request) -> web.StreamResponse:
         visitor, form = await self._sent(request)
-        self._check(visitor, Permission.ADMIN, request)
+        self._check_sessions(visitor, request)
         is_written = await self._needs.login.end(visitor, form.get("session", ""))
         visit = self._visit_of(request, visitor, SESSIONS, {}, {})
         words = LOGIN_WORDS[request.language]

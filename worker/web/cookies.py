@@ -18,8 +18,9 @@ class Cookies:
         return f"{_HOST_ONLY if self._is_https else ''}nps-{short}"
 
     def get(self, request: web.Request, short: str) -> str:
-        """Return the value of a cookie; empty if there is none."""
-        return request.cookies.get(self.name(short), "")
+        """Return the value of a cookie; empty if there is none, or if it is not one that this site has set."""
+        value = request.cookies.get(self.name(short), "")
+        return value if value.isascii() else ""
 
     def put(self, response: web.StreamResponse, short: str, value: str, seconds: int | None = _YEAR) -> None:
         """Set a cookie. `seconds`: how long the browser keeps it; None until it is closed."""

@@ -6,11 +6,12 @@ from typing import NamedTuple, Protocol
 from aiohttp import web
 
 from schemas.base import LONGEST_ID
-from worker.access.client import client_of, is_local_host, is_own, is_trusted
+from worker.access.client import is_local_host, is_own, is_trusted
 from worker.access.person import Permission, Person
 from worker.access.session import Seals, Session, public_id
 from worker.flow.text import on_one_line
 from worker.links.settings import WebSettings
+from worker.web.client import client_of_request
 from worker.web.cookies import Cookies
 
 #: The cookie of a session, and the one with a random text that tells browsers apart before they have a session.
@@ -41,9 +42,9 @@ class Visitor(NamedTuple):
     login: str
 
     @property
-    def session_id(self) -> str:
-        """The secret id of the session; empty without one."""
-        return "" if self.session is None else self.session.id
+    def forms_of(self) -> str:
+        """Whose forms are accepted: those of the session, or of the person if there is no session."""
+        return f"person {self.person.name}" if self.session is None else self.session.id
 
     @property
     def public_session(self) -> str:
@@ -111,7 +112,7 @@ class Entrance:
 
     def client(self, request: web.Request) -> str:
         """Return the address of the client."""
-        return client_of(request.remote or "", request.headers.get("X-Forwarded-For", ""), self._proxies)
+        return client_of_request(request, self._proxies)
 
     def _named_by_proxy(self, request: web.Request, header: str) -> Visitor | None:
         if not is_trusted(request.remote or "", self._proxies):

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from schemas.audit import AuditAction
+from schemas.base import LONGEST_ID
 from worker.access.attempts import Attempts
 from worker.access.passwords import LONGEST, is_right
 from worker.access.session import OIDC, PASSWORD, Seals, Session
@@ -99,6 +100,8 @@ class Login:
         """Log somebody in whose form has a name and a password, and go to the page that the form names."""
         needs, now = self._needs, self._needs.clock.now()
         name, address = form.get("name", "").strip(), needs.entrance.client(request)
+        if len(name) > LONGEST_ID:  # nobody has such a name, and it is not remembered
+            name = ""
         wait = max(self._by_name.wait(name, now), self._by_address.wait(address, now))
         user = needs.auth.users.get(name)
         known = None if user is None else name
@@ -157,15 +160,12 @@ class Login:
             needs.cookies.drop(response, _BEGUN)
         return response
 
-    async def out(self, visitor: Visitor) -> web.Response:
-        """Log somebody out, in all web processes."""
-        needs = self._needs
-        response = see_other(LOGIN)
-        needs.cookies.drop(response, SESSION)
-        if visitor.session is not None:
-            needs.sessions.end(visitor.public_session)
-            await needs.audit.write(Entry(AuditAction.LOGGED_OUT), visitor)
-        return response
+    async def out(self, visitor: Visitor) -> bool:
+        """Log somebody out, in all web processes. Say whether that is written down, as `end` does."""
+        if visitor.session is None:
+            return True
+        self._needs.sessions.end(visitor.public_session)
+        return await self._needs.audit.write(Entry(AuditAction.LOGGED_OUT), visitor)
 
     async def end(self, visitor: Visitor, public: str) -> bool:
         """End a session, in all web processes. Say whether that is written down, without which the others do not know.

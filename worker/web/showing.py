@@ -54,10 +54,10 @@ class Showing:
 
     def find(self, address: str) -> Found | None:
         """Return the route of the address of a page; None if there is none."""
-        parts = urlsplit(address)
-        if parts.scheme or parts.netloc or len(parts.query) > _LONGEST_QUERY:
-            return None
         try:
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc or len(parts.query) > _LONGEST_QUERY:
+                return None
             query = dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_MOST_PARTS))
         except ValueError:
             return None

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
 from worker.access.attempts import Attempts
-from worker.access.client import Network, client_of
+from worker.access.client import Network
 from worker.clock import Clock
 from worker.errors import Fatal, Unreachable
 from worker.flow.cases.known import KnownCase
@@ -33,6 +33,7 @@ from worker.links.standing import OF_REFUSAL, Standing, standing
 from worker.notify.content.readers import Readers
 from worker.routing.receiver import Language, Receiver
 from worker.service import Failure
+from worker.web.client import client_of_request
 from worker.web.page import STYLE_HASH, Page, Pages
 
 log = logging.getLogger(__name__)
@@ -274,7 +275,7 @@ class Site:
 
     def _client(self, request: web.Request) -> str:
         """Return the address of a client."""
-        return client_of(request.remote or "", request.headers.get("X-Forwarded-For", ""), self._needs.proxies)
+        return client_of_request(request, self._needs.proxies)
 
     def _pages(self, request: web.Request, receiver: Receiver | None = None) -> Pages:
         """Return what makes the pages for whoever has sent a request."""

@@ -86,7 +86,7 @@ async def act(visit: Visit, fields: Mapping[str, str], board: Board, gate: Gate)
         return NotFound()
     path, _, query = back.partition("?")
     if not isinstance(outcome, str):
-        listed = replace(visit, path=ADDRESS, query=dict(parse_qsl(query, max_num_fields=_MOST_FILTERS)))
+        listed = replace(visit, path=ADDRESS, query=_filters_of(query))
         return _view(listed, board, query_of(listed), form=form, wrong=outcome)
     end = f"{'&' if query else ''}{SAID}={outcome}&{ABOUT}={quote(form.alert_id, safe='')}"
     return SeeOther(f"{ADDRESS}?{query if path == ADDRESS else ''}{end}")
@@ -126,6 +126,14 @@ def query_of(visit: Visit) -> CaseQuery:
         visible=visit.person.segments,
         after=query.get("after", ""),
     )
+
+
+def _filters_of(query: str) -> dict[str, str]:
+    """Return the parts of a query; none if there are more than the page has."""
+    try:
+        return dict(parse_qsl(query, max_num_fields=_MOST_FILTERS))
+    except ValueError:
+        return {}
 
 
 def _text_or_none(text: str | None) -> str | None:

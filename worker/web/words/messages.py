@@ -18,6 +18,7 @@ class Message(StrEnum):
     TOO_MANY = "too_many"
     STARTING = "starting"
     NOT_RECORDED = "not_recorded"
+    LOGGED_OUT_HERE = "logged_out_here"
     BROKEN = "broken"
 
 
@@ -51,6 +52,11 @@ MESSAGES: Mapping[Language, Mapping[Message, Said]] = {
             "It has to be written down who does this, and that does not work now. Nothing was done. Try again in a "
             "few minutes.",
         ),
+        Message.LOGGED_OUT_HERE: Said(
+            "You are logged out in this browser",
+            "It could not be written down yet, so other servers may still accept the session until that works again. "
+            "If somebody else may have a copy of it, ask an administrator to end it.",
+        ),
         Message.BROKEN: Said(
             "Something went wrong", "That is not your fault. If it happens again, tell the people who run this page."
         ),
@@ -82,6 +88,13 @@ MESSAGES: Mapping[Language, Mapping[Message, Said]] = {
             french(
                 "Il faut noter qui fait cela, et ce n’est pas possible en ce moment. Rien n’a été fait ; réessayez "
                 "dans quelques minutes."
+            ),
+        ),
+        Message.LOGGED_OUT_HERE: Said(
+            "Vous êtes déconnecté de ce navigateur",
+            french(
+                "Cela n’a pas encore pu être noté : d’autres serveurs peuvent encore accepter la session jusque-là. Si "
+                "quelqu’un d’autre a pu la copier, demandez à un administrateur de la fermer."
             ),
         ),
         Message.BROKEN: Said(
