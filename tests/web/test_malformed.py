@@ -18,9 +18,9 @@ VALUES = (
 #: The parts of the addresses and of the forms.
 NAMES = (
     "a", "after", "alert", "b", "by", "back", "case", "category", "cause", "channel", "code", "customer", "days",
-    "done", "language", "outcome", "overdue", "owner", "page", "range", "reason", "receiver", "response", "said", "seen",
-    "segment", "severity", "state", "status", "survey", "told", "window", "kind_alert", "note", "receivers", "session",
-    "silence", "surveys", "tiers", "until", "value",
+    "done", "language", "outcome", "overdue", "owner", "page", "range", "reason", "receiver", "response", "said",
+    "seen", "segment", "severity", "state", "status", "survey", "told", "window", "kind_alert", "note", "receivers",
+    "session", "silence", "surveys", "tiers", "until", "value",
 )  # fmt: skip
 HOST = b"Host: 127.0.0.1\r\n"
 

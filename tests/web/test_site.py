@@ -237,6 +237,10 @@ async def test_who_guesses_links_or_sends_forms_without_end_has_to_wait_and_othe
         assert await status("GET", right, "192.0.2.1") == 200
         assert [await status("POST", right, "192.0.2.1") for _ in range(61)][-1] == 429
         assert await status("POST", right, "192.0.2.2") == 200
+        # A line of the client's own comes before the one of the proxy.
+        lines = [("X-Forwarded-For", "192.0.2.3"), ("X-Forwarded-For", "192.0.2.1")]
+        async with client.get(wrong, headers=lines) as response:
+            assert response.status == 429
 
 
 async def test_a_page_is_not_shown_before_the_cases_are_known_and_a_new_alert_asks_for_patience() -> None:
