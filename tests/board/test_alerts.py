@@ -33,6 +33,20 @@ def test_an_alert_has_its_steps_and_those_of_its_case() -> None:
     assert len(found) == 5
 
 
+def test_the_newest_step_is_one_that_the_person_may_see() -> None:
+    moved = alert(NOW + 2, alert_id="a", action="updated", segment="de")
+    unread = alert(NOW + 3, alert_id="b", score="many")
+    found = log(alert(NOW, alert_id="a", segment="fr"), moved, unread)
+
+    def newest(alert_id: str, *visible: str) -> str | None:
+        step = found.newest(alert_id, visible)
+        return None if step is None else step.segment
+
+    assert [newest("a", ""), newest("a", "fr"), newest("a", "it"), newest("b", ""), newest("x", "")] == [
+        "de", "fr", None, None, None,
+    ]  # fmt: skip
+
+
 def test_the_steps_of_an_erased_customer_are_dropped() -> None:
     found = log(alert(alert_id="a", customer_id="c-1"), alert(alert_id="b", customer_id="c-2"))
     before = found.version

@@ -1,7 +1,7 @@
 """The page with cases that change as the worker changes them: commands are carried out at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flow.cases.following import CUSTOMER, Following, answers, moved, record, step
@@ -35,6 +35,7 @@ class Desk:
         customer: bytes = CUSTOMER,
         comment: str | None = "The parcel was wet.",
         name: str | None = None,
+        consent: Mapping[str, bool] | None = None,
         **changes: Any,
     ) -> "Desk":
         """Open an alert. `name`: that of the customer."""
@@ -53,6 +54,7 @@ class Desk:
             "comment": comment,
             "occurred_at": rfc3339(found.at).decode(),
             "customer": {**ALERT["customer"], "name": name},
+            "consent": ALERT["consent"] if consent is None else consent,
         }
         self._take(json.dumps(alert).encode(), customer, "nps.alert.v1")
         return self.renew()

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from importlib.resources import files
 
 import pytest
 from flow.cases.following import Following
@@ -41,6 +42,42 @@ async def test_a_case_shows_the_answer_its_steps_and_what_can_be_done() -> None:
             "note",
             "resolve",
         ]
+
+
+@pytest.mark.parametrize("may_call", [True, False])
+async def test_a_number_is_called_only_if_the_customer_has_agreed(may_call: bool) -> None:
+    desk = Desk().open(consent={"callback": may_call, "public_review": False, "marketing": False})
+    async with served(desk.rig) as [browser]:
+        text = await browser.open("/case/a-1")
+        assert ("no, do not call about this answer" in text) == (not may_call)
+        assert ("yes, about this answer" in text) == may_call
+        assert ('href="tel:' in text) == may_call
+
+
+async def test_the_list_has_the_name_and_the_beginning_of_the_comment() -> None:
+    desk = Desk().open(name="Camille Petit", comment="The parcel was wet. " * 10).open(b"c-2", alert_id="a-2")
+    async with served(desk.rig) as [browser]:
+        text = await browser.open("/cases")
+        assert "Camille Petit<small>c-1</small>" in text
+        assert "The parcel was wet. The parcel" in text
+        assert "The parcel was wet. " * 5 not in text
+
+
+async def test_an_open_case_of_nobody_says_so_and_its_notes_keep_their_lines() -> None:
+    desk = Desk().open()
+    async with served(desk.rig) as [browser]:
+        assert re.search(r"<dt>Looked after by</dt><dd[^>]*>nobody</dd>", await browser.open("/case/a-1"))
+        await browser.post("/case/a-1", {"case": value_of(browser, "case"), "action": "note", "note": "one\ntwo"})
+        assert 'class="said" dir="auto">one\ntwo</span>' in await browser.open("/case/a-1")
+
+
+def test_the_list_of_cases_is_printed_although_it_is_a_form() -> None:
+    sheet = (files("worker.web") / "static" / "page.css").read_text().partition("@media print")[2]
+    hidden = {
+        part.strip() for found in re.findall(r"([^{}]*){[^{}]*display: none[^{}]*}", sheet) for part in found.split(",")
+    }
+    assert "form:not(.panel)" in hidden
+    assert hidden.isdisjoint({"form", "form.panel", ".panel", "table"})
 
 
 async def test_people_acknowledge_assign_note_resolve_and_reopen_a_case() -> None:
@@ -139,7 +176,7 @@ async def test_a_case_of_the_list_is_acknowledged_and_resolved_there() -> None:
     desk = Desk().open().open(b"c-2", alert_id="a-2", segment="be", severity="warning")
     async with served(desk.rig) as [browser]:
         await browser.open("/cases?severity=critical")
-        assert "1 cases, none of them overdue" in browser.text
+        assert "1 case, not overdue" in browser.text
         assert "a-2" not in browser.text
         button = re.search(r'name="do" value="([^"]*)"', browser.text)
         assert button is not None
@@ -200,7 +237,7 @@ async def test_a_person_sees_the_cases_of_the_own_segments_only_and_acts_on_no_o
             assert "Support/" not in ann.text
             assert "Hotline" not in ann.text
             assert "c-2" not in ann.text
-        assert "1 cases" in await ann.open("/cases")
+        assert "1 case, " in await ann.open("/cases")
         await ann.get("/case/a-2")
         assert ann.status == 404
         await ann.open("/case/a-1")
@@ -258,7 +295,7 @@ async def test_a_case_that_is_overdue_says_so_in_words() -> None:
     desk.renew()
     async with served(desk.rig) as [browser]:
         assert "overdue" in await browser.open("/case/a-1")
-        assert "1 cases, 1 of them overdue" in await browser.open("/cases?overdue=1")
+        assert "1 case, overdue" in await browser.open("/cases?overdue=1")
 
 
 @pytest.mark.parametrize("address", ["/case/nothing", "/case/a-1%2F..", "/loop?segment=nothing&by=x&days=y"])

@@ -11,6 +11,7 @@ from schemas import cloudevents
 from schemas.alert import Alert
 from schemas.case import CaseStep
 from worker.board.newest import Bounds, Index, Kept, Newest
+from worker.board.visible import EVERYTHING, sees
 from worker.flow.batch import Record
 from worker.flow.record import header
 
@@ -110,6 +111,15 @@ class AlertLog:
             except ValidationError:
                 continue
         return found
+
+    def newest(self, alert_id: str, visible: tuple[str, ...] = EVERYTHING) -> Alert | None:
+        """Return the newest step of an alert in or below the segments `visible`; None if there is none to be read."""
+        steps = reversed(self._of_alert.of(alert_id))
+        step = next((one for one in steps if one.is_alert and sees(visible, one.segment)), None)
+        try:
+            return None if step is None else Alert.model_validate_json(zlib.decompress(step.value))
+        except ValidationError:
+            return None
 
     def segment_of(self, alert_id: str) -> str | None:
         """Return the segment of an alert; None if it is not known."""

@@ -79,7 +79,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/compare-history.csv", Permission.VIEW, compare.compare_history_table),
     Route("GET", "/heat", Permission.VIEW, heat.heat, _SCORES),
     Route("GET", "/heat.csv", Permission.VIEW, heat.heat_table),
-    Route("GET", "/cases", Permission.VIEW, case_list.cases, frozenset({"cases"})),
+    Route("GET", "/cases", Permission.VIEW, case_list.cases, frozenset({"cases", "alerts"})),
     Route("GET", "/cases.csv", Permission.VIEW, case_list.cases_table),
     Route("POST", "/cases", Permission.VIEW, case_list.search),
     Route("POST", "/cases/act", Permission.ACT, case_list.act),

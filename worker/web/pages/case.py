@@ -11,6 +11,7 @@ from worker.board.case_form import CaseForm, Problem, chosen, form_of, offered
 from worker.flow.cases.case import Case
 from worker.flow.cases.known import KnownCase
 from worker.flow.timestamps import to_ms
+from worker.notify.content.language import WORDS
 from worker.notify.content.links import call, write_to
 from worker.web.gate import Gate
 from worker.web.layout import address_of
@@ -22,8 +23,8 @@ from worker.web.visit import Permission, Visit
 from worker.web.words.cases import CASE_WORDS, CaseWords
 from worker.web.words.layout import LAYOUT_WORDS
 
-#: The number of earlier answers that are shown.
-_EARLIER = 20
+#: The number of other answers that are shown.
+_OTHERS = 20
 
 
 class Step(NamedTuple):
@@ -38,8 +39,8 @@ class Step(NamedTuple):
     text: str
 
 
-class Earlier(NamedTuple):
-    """An earlier answer of the customer."""
+class Other(NamedTuple):
+    """Another answer of the customer."""
 
     when: str
     score: str
@@ -82,11 +83,11 @@ def _view(visit: Visit, board: Board, form: CaseForm, wrong: list[Problem]) -> V
         "alert": alert,
         "comment": None if alert is None or not sees else alert.comment,
         "hides": not sees,
-        "contact": [] if alert is None or not sees else _contact(alert, words),
+        "contact": [] if alert is None or not sees else _contact(alert, words, visit),
         "links": []
         if alert is None or not sees
         else [link for link in alert.links if link.href.startswith("https://")],
-        "earlier": _earlier(known, board, visit, words, notation),
+        "others": _others(known, board, visit, words, notation),
         "steps": _steps(case, steps.alerts, steps.case_steps, words, notation, visit),
         "follow_up": _follow_up(case, words, notation),
         "said": said(visit, words),
@@ -111,7 +112,7 @@ def _facts(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit)
     hidden = LAYOUT_WORDS[visit.language].hidden
     facts = [
         (words.due, "" if case.next_due is None else notation.moment(case.next_due)),
-        (words.owner, case.assignee or case.acknowledged_by),
+        (words.owner, case.assignee or case.acknowledged_by or ("" if case.has_ended else words.nobody)),
         (words.customer, known.customer_id if visit.person.sees_customers else hidden),
         (words.answered, notation.moment(case.given)),
         (words.survey, case.survey_id),
@@ -127,12 +128,16 @@ def _facts(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit)
     return [(label, text) for label, text in facts if text]
 
 
-def _contact(alert: Alert, words: CaseWords) -> list[tuple[str, str, str]]:
-    """Return what a call-back needs to know: each with its label, and with a link that dials or begins a mail."""
-    customer = alert.customer
+def _contact(alert: Alert, words: CaseWords, visit: Visit) -> list[tuple[str, str, str]]:
+    """Return what a call-back needs to know: each with its label, and with a link that dials or begins a mail.
+
+    As in the mail, the number of a customer who has not agreed to a call is no link.
+    """
+    customer, mail, may_call = alert.customer, WORDS[visit.language], alert.consent.callback
     known = [
         (words.name, customer.name, ""),
-        (words.phone, customer.phone, call(customer.phone or "")),
+        (words.phone, customer.phone, call(customer.phone or "") if may_call else ""),
+        (mail.callback, mail.callback_yes if may_call else mail.callback_no, ""),
         (words.email, customer.email, write_to(customer.email or "")),
         (words.tier, customer.tier, ""),
         (words.account_owner, customer.owner, ""),
@@ -140,16 +145,16 @@ def _contact(alert: Alert, words: CaseWords) -> list[tuple[str, str, str]]:
     return [(label, text, address) for label, text, address in known if text]
 
 
-def _earlier(known: KnownCase, board: Board, visit: Visit, words: CaseWords, notation: Notation) -> list[Earlier]:
+def _others(known: KnownCase, board: Board, visit: Visit, words: CaseWords, notation: Notation) -> list[Other]:
     """Return the customer's other answers that the person may see, the newest first."""
-    found, seen = list[Earlier](), {known.case.response_id}
+    found, seen = list[Other](), {known.case.response_id}
     for answer in board.answers.of_customer(known.customer_id, visit.person.segments):
         if answer.score is None or answer.response_id in seen:
             continue
         seen.add(answer.response_id)
         score = words.score.format(score=answer.score)
-        found.append(Earlier(notation.moment(answer.at), score, notation.whole_name(answer.segment)))
-    return found[:_EARLIER]
+        found.append(Other(notation.moment(answer.at), score, notation.whole_name(answer.segment)))
+    return found[:_OTHERS]
 
 
 def _follow_up(case: Case, words: CaseWords, notation: Notation) -> str:

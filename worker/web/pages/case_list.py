@@ -11,6 +11,7 @@ from worker.board.case_form import CaseForm, Problem, chosen, form_of, offered
 from worker.board.cases import CasePage, CaseQuery
 from worker.flow.cases.known import SEVERITIES, KnownCase
 from worker.lineage import canonical_path
+from worker.notify.content.plain_text import shortened
 from worker.web.gate import Gate
 from worker.web.layout import address_of
 from worker.web.notation import Notation
@@ -29,6 +30,8 @@ NONE = "-"
 _NO_FILTERS = ("after", SAID, ABOUT)
 #: The most parts of the query of a list.
 _MOST_FILTERS = 20
+#: The most characters of a comment in the list.
+_COMMENT = 90
 #: The most rows of a downloaded table.
 _MOST_ROWS = 10_000
 
@@ -45,10 +48,15 @@ class Row(NamedTuple):
     state_word: str
     score: str
     segment: str
+    #: The customer's number and name, and the beginning of the comment.
     customer: str
+    name: str
+    comment: str
     due: str
     is_late: bool
     owner: str
+    #: What stands there if there is no owner.
+    nobody: str
     since: str
     can_acknowledge: bool
 
@@ -152,7 +160,7 @@ def _view(
 ) -> View:
     words, notation = CASE_WORDS[visit.language], Notation(visit.language, visit.readers)
     page = board.cases.listed(wanted, visit.now)
-    rows = [_row(known, words, notation, visit) for known in page.cases]
+    rows = [_row(known, board, words, notation, visit) for known in page.cases]
     filters = {name: value for name, value in visit.query.items() if name not in _NO_FILTERS}
     values = {
         "words": words,
@@ -184,11 +192,13 @@ def views(visit: Visit, current: str) -> list[tuple[str, str, bool]]:
 
 def _totals(page: CasePage, words: CaseWords, notation: Notation) -> str:
     n, overdue = notation.count(page.totals.all), notation.count(page.totals.overdue)
-    return (words.totals if page.totals.overdue else words.none_overdue).format(n=n, overdue=overdue)
+    wording = words.totals if page.totals.overdue else words.none_overdue
+    return wording[page.totals.all != 1].format(n=n, overdue=overdue)
 
 
-def _row(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit) -> Row:
-    case, due = known.case, known.case.next_due
+def _row(known: KnownCase, board: Board, words: CaseWords, notation: Notation, visit: Visit) -> Row:
+    case, due, sees = known.case, known.case.next_due, visit.person.sees_customers
+    alert = board.alerts.newest(case.alert_id, visit.person.segments) if sees else None
     return Row(
         value=chosen(case),
         address=f"/case/{quote(case.alert_id, safe='')}",
@@ -198,10 +208,13 @@ def _row(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit) -
         state_word=words.states[case.state],
         score=words.score.format(score=case.score),
         segment=notation.whole_name(case.segment),
-        customer=known.customer_id if visit.person.sees_customers else LAYOUT_WORDS[visit.language].hidden,
+        customer=known.customer_id if sees else LAYOUT_WORDS[visit.language].hidden,
+        name="" if alert is None else alert.customer.name or "",
+        comment="" if alert is None else shortened(alert.comment or "", _COMMENT),
         due=words.no_limit if due is None else notation.brief(due, visit.now),
         is_late=due is not None and due <= visit.now,
         owner=case.assignee or case.acknowledged_by,
+        nobody="–" if case.has_ended else words.nobody,
         since=notation.brief(case.opened_at, visit.now),
         can_acknowledge="acknowledge" in offered(case),
     )

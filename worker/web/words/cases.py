@@ -21,8 +21,8 @@ class CaseWords:
     hint: str
     views: str  # the name of the links between the list and the figures
     figures: str
-    totals: str  # {n} {overdue}: how many cases there are
-    none_overdue: str  # {n}
+    totals: tuple[str, str]  # one case, and {n}; {overdue}: how many cases there are
+    none_overdue: tuple[str, str]  # one case, and {n}
     none: str
     search: str
     customer: str
@@ -77,8 +77,8 @@ class CaseWords:
     acknowledged_by: str
     resolved_by: str
     at: str  # {who} {when}
-    earlier: str
-    no_earlier: str
+    others: str
+    no_others: str
     next_answer: str  # {score} {when}
     steps: str
     steps_hint: str
@@ -110,8 +110,8 @@ _ENGLISH = CaseWords(
     hint="The case on which somebody has to act first comes first.",
     views="Cases and their figures",
     figures="Figures",
-    totals="{n} cases, {overdue} of them overdue",
-    none_overdue="{n} cases, none of them overdue",
+    totals=("1 case, overdue", "{n} cases, {overdue} of them overdue"),
+    none_overdue=("1 case, not overdue", "{n} cases, none of them overdue"),
     none="There is no such case.",
     search="Find a customer",
     customer="Customer number",
@@ -175,8 +175,8 @@ _ENGLISH = CaseWords(
     acknowledged_by="In hand since",
     resolved_by="Resolved",
     at="{when}, by {who}",
-    earlier="Earlier answers of this customer",
-    no_earlier="No earlier answer is known.",
+    others="Other answers of this customer",
+    no_others="No other answer is known.",
     next_answer="Since then the customer has answered again: {score} out of 10, {when}.",
     steps="What has happened",
     steps_hint="The newest step is the first one.",
@@ -261,8 +261,8 @@ _FRENCH = CaseWords(
     hint="Le dossier le plus pressant est le premier.",
     views="Les dossiers et leurs chiffres",
     figures="Chiffres",
-    totals="{n} dossiers, dont {overdue} en retard",
-    none_overdue="{n} dossiers, aucun en retard",
+    totals=("1 dossier, en retard", "{n} dossiers, dont {overdue} en retard"),
+    none_overdue=("1 dossier, pas en retard", "{n} dossiers, aucun en retard"),
     none="Il n’y a pas de tel dossier.",
     search="Trouver un client",
     customer="Numéro de client",
@@ -326,8 +326,8 @@ _FRENCH = CaseWords(
     acknowledged_by="Pris en charge",
     resolved_by="Clos",
     at="{when}, par {who}",
-    earlier="Réponses précédentes de ce client",
-    no_earlier="Aucune réponse précédente n’est connue.",
+    others="Autres réponses de ce client",
+    no_others="Aucune autre réponse n’est connue.",
     next_answer=french("Depuis, le client a répondu de nouveau : {score} sur 10, {when}."),
     steps="Ce qui s’est passé",
     steps_hint="L’étape la plus récente est la première.",
