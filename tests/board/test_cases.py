@@ -49,6 +49,18 @@ def test_the_time_limit_comes_first_then_the_severity_and_the_age() -> None:
     assert ids(found) == ["critical", "older", "soon", "later", "never"]
 
 
+def test_what_is_overdue_says_which_time_limit_is_over() -> None:
+    found = book(
+        c1=[case("a-1", NOW, receivers=["care"]), case("a-2"), case("a-3", NOW, opened_at=NOW - HOUR)],
+        c2=[case("b-1", None, resolve_due=NOW, segment="de")],
+        c3=[case("c-1", state=CaseState.ACKNOWLEDGED, resolve_due=NOW, segment="it")],
+    )
+    late = [(one.segment, one.receivers, one.is_resolution) for one in found.overdue(NOW, since=NOW)]
+    assert sorted(late) == [("de", (), True), ("fr/shop-3", ("care",), False), ("it", (), True)]
+    assert len(found.overdue(NOW)) == 4
+    assert [one.segment for one in found.overdue(NOW, visible=("it",))] == ["it"]
+
+
 def test_each_filter_takes_what_fits() -> None:
     found = book(
         c1=[case("a-1", segment="fr/a", assignee="Ann", receivers=["care"], cause="price", severity=Severity.CRITICAL)],

@@ -1,7 +1,7 @@
 """The figures of groups of recoveries."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.examples import RECOVERY
 from schemas.recovery import Recovery
-from worker.board.figures import Figures, figures, grouped, quantile
+from worker.board.figures import Figures, Overdue, figures, grouped, quantile, with_overdue
 from worker.loop.text import table
 
 
@@ -54,6 +54,8 @@ def test_each_figure_counts_what_it_is_about() -> None:
         acknowledged_in_time=4,
         resolve_limits=2,
         resolved_in_time=2,
+        answered_after_resolved=1,
+        recovered_after_resolved=1,
     )
 
 
@@ -71,6 +73,31 @@ def test_a_time_limit_is_met_or_missed_by_what_was_done_and_counts_only_then() -
 
     assert (found.acknowledge_limits, found.acknowledged_in_time) == (1, 1)
     assert (found.resolve_limits, found.resolved_in_time) == (1, 0)
+
+
+def test_who_answers_better_before_the_case_is_resolved_was_not_won_back_by_that() -> None:
+    answer = recovery().follow_up
+    assert answer is not None
+    later = answer.answered_at + timedelta(seconds=1)
+    found = figures([recovery(ended_at=answer.answered_at), recovery(ended_at=later), recovery(state="acknowledged")])
+    assert (found.answered_again, found.answered_after_resolved, found.recovered_after_resolved) == (3, 1, 1)
+
+
+def test_an_overdue_case_is_a_time_limit_that_was_not_met() -> None:
+    cases = [
+        Overdue("fr/lyon/shop", None, ("lyon",), is_resolution=False),
+        Overdue("fr/nice", None, ("lyon", "care"), is_resolution=True),
+        Overdue("de", None, (), is_resolution=False),
+    ]
+    before = grouped([recovery(segment="fr/lyon/shop")], "segment", "fr")
+    found = with_overdue(before, cases, "segment", "fr")
+    assert (found.whole.acknowledge_limits, found.whole.acknowledged_in_time) == (2, 1)
+    assert (found.whole.resolve_limits, found.whole.resolved_in_time) == (2, 1)
+    limits = {name: (one.acknowledge_limits, one.resolve_limits) for name, one in found.groups.items()}
+    assert limits == {"fr/lyon": (2, 1), "fr/nice": (0, 1)}
+    assert with_overdue(grouped([], "receiver", ""), cases, "receiver", "").groups.keys() == {
+        "care", "lyon", "no receiver",
+    }  # fmt: skip
 
 
 def test_the_table_of_working_time_fits_eighty_columns_too() -> None:

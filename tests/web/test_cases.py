@@ -10,7 +10,7 @@ from flow.records import DAY, NOW
 from web.board_rig import Browser, check_guarded, served, token_of, with_users
 from web.case_desk import Desk
 
-from worker.flow.cases.case import Case
+from worker.flow.cases.case import Case, Cases, encode_cases
 from worker.flow.policy import CasePolicy
 
 
@@ -289,13 +289,23 @@ async def test_a_case_that_is_overdue_says_so_in_words() -> None:
     desk = Desk(following=following).open()
     case = case_of(desk)
     case.acknowledge_due = NOW
-    from worker.flow.cases.case import Cases, encode_cases  # noqa: PLC0415
-
     following.rows[b"c-1"] = encode_cases(Cases([case]))
     desk.renew()
     async with served(desk.rig) as [browser]:
         assert "overdue" in await browser.open("/case/a-1")
         assert "1 case, overdue" in await browser.open("/cases?overdue=1")
+
+
+async def test_the_figures_count_an_untouched_overdue_case_as_missed() -> None:
+    desk = Desk().open()
+    case = case_of(desk)
+    case.acknowledge_due = NOW
+    desk.following.rows[b"c-1"] = encode_cases(Cases([case]))
+    desk.renew()
+    async with served(desk.rig) as [browser]:
+        assert "in time: 0 of 1 (0%)" in await browser.open("/loop")
+        desk.rig.clock.time = NOW - 1
+        assert "none is overdue" in await browser.open("/loop")
 
 
 @pytest.mark.parametrize("address", ["/case/nothing", "/case/a-1%2F..", "/loop?segment=nothing&by=x&days=y"])

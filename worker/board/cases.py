@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.case import CaseState
+from worker.board.figures import Overdue
 from worker.board.visible import EVERYTHING, sees
 from worker.flow.cases.case import ENDED, Case, decode_cases, is_forgotten
 from worker.flow.cases.known import SEVERITIES, KnownCase
@@ -47,6 +48,8 @@ class _Entry(msgspec.Struct, gc=False):
     owner: str
     cause: str
     receivers: tuple[str, ...]
+    #: Whether its next time limit is that of the resolution.
+    is_resolution: bool
 
 
 def _entry(case: Case, partition: int, customer: bytes, policy: CasePolicy) -> _Entry:
@@ -63,6 +66,7 @@ def _entry(case: Case, partition: int, customer: bytes, policy: CasePolicy) -> _
         sys.intern(case.assignee or case.acknowledged_by),
         sys.intern(case.cause or ""),
         tuple(sys.intern(receiver) for receiver in case.receivers),
+        due is not None and (case.state is not CaseState.OPEN or case.acknowledge_due is None),
     )
 
 
@@ -216,6 +220,18 @@ class CaseBook:
         if self._is_plain(query, now):
             return self._plain_totals(_numbers_of(query.states), now)
         return _totals(self._wanted(query, now), now)
+
+    def overdue(self, now: int, since: int = 0, visible: tuple[str, ...] = EVERYTHING) -> list[Overdue]:
+        """Return the cases on which somebody should have acted already.
+
+        `since`: only those that were opened, or reopened, at this time or later; both times in ms.
+        """
+        query = CaseQuery(overdue=True, visible=visible)
+        return [
+            Overdue(entry.segment, entry.cause or None, entry.receivers, entry.is_resolution)
+            for entry in self._wanted(query, now)
+            if entry.key[2] >= since
+        ]
 
     def choices(self, visible: tuple[str, ...] = EVERYTHING) -> CaseChoices:
         """Return what the cases in or below the segments `visible` can be filtered by."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from schemas.case import CaseState
 from worker.lineage import SEPARATOR, is_below
@@ -18,14 +18,25 @@ class _FollowUp(Protocol):
     """The customer's next answer."""
 
     @property
+    def answered_at(self) -> datetime: ...
+    @property
     def recovered(self) -> bool: ...
 
 
-class _Recovery(Protocol):
-    """An interval of a case, as schemas/recovery.py describes it."""
+class _OfCase(Protocol):
+    """What a case and its intervals are grouped by."""
 
     @property
     def segment(self) -> str: ...
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def receivers(self) -> Sequence[str]: ...
+
+
+class _Recovery(_OfCase, Protocol):
+    """An interval of a case, as schemas/recovery.py describes it."""
+
     @property
     def severity(self) -> str: ...
     @property
@@ -51,11 +62,7 @@ class _Recovery(Protocol):
     @property
     def resolve_due_at(self) -> datetime | None: ...
     @property
-    def cause(self) -> str | None: ...
-    @property
     def follow_up(self) -> _FollowUp | None: ...
-    @property
-    def receivers(self) -> Sequence[str]: ...
 
 
 class Figures(NamedTuple):
@@ -83,6 +90,10 @@ class Figures(NamedTuple):
     acknowledged_in_time: int = 0
     resolve_limits: int = 0
     resolved_in_time: int = 0
+    #: Of those after which the customer has answered again: those that were resolved before the answer, and of these
+    #: the ones whose customer is no detractor.
+    answered_after_resolved: int = 0
+    recovered_after_resolved: int = 0
 
     def as_json(self) -> dict[str, float | None]:
         """Return the figures by their names, as JSON has them."""
@@ -105,6 +116,14 @@ def figures(recoveries: Iterable[_Recovery]) -> Figures:
         if r.resolve_due_at and r.state == CaseState.RESOLVED and (at := r.ended_at) is not None
     ]
     answers = [r.follow_up for r in found if r.follow_up is not None]
+    after_resolved = [
+        r.follow_up
+        for r in found
+        if r.follow_up is not None
+        and r.state == CaseState.RESOLVED
+        and r.ended_at is not None
+        and r.ended_at <= r.follow_up.answered_at
+    ]
     return Figures(
         resolved=sum(r.state == CaseState.RESOLVED for r in found),
         withdrawn=sum(r.state == CaseState.WITHDRAWN for r in found),
@@ -120,6 +139,8 @@ def figures(recoveries: Iterable[_Recovery]) -> Figures:
         resolved_in_time=sum(resolved),
         answered_again=len(answers),
         recovered=sum(answer.recovered for answer in answers),
+        answered_after_resolved=len(after_resolved),
+        recovered_after_resolved=sum(answer.recovered for answer in after_resolved),
         reopened=sum(r.opening > 1 for r in found),
     )
 
@@ -131,23 +152,30 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 #: Returns the names of the groups that a recovery belongs to.
 Groups = Callable[[_Recovery], Sequence[str]]
+_GroupsOfCase = Callable[[_OfCase], Sequence[str]]
 
 
-def _below(root: str) -> Groups:
-    """Return the function from a recovery to the segment directly below a root that it is in; nothing for the root."""
+def _below(root: str) -> _GroupsOfCase:
+    """Return the function from a case to the segment directly below a root that it is in; nothing for the root."""
 
-    def group(recovery: _Recovery) -> Sequence[str]:
-        below = recovery.segment.removeprefix(root).lstrip(SEPARATOR).partition(SEPARATOR)[0]
+    def group(case: _OfCase) -> Sequence[str]:
+        below = case.segment.removeprefix(root).lstrip(SEPARATOR).partition(SEPARATOR)[0]
         return [(root + SEPARATOR if root else "") + below] if below else []
 
     return group
 
 
+#: How cases that have not ended can be grouped, but for segments.
+_OF_CASES: Mapping[str, _GroupsOfCase] = MappingProxyType(
+    {
+        "cause": lambda case: [case.cause or NO_CAUSE],
+        "receiver": lambda case: [*dict.fromkeys(case.receivers)] or [NO_RECEIVER],
+    }
+)
 #: How recoveries can be grouped, but for segments.
 GROUPS: Mapping[str, Groups] = MappingProxyType(
     {
-        "cause": lambda recovery: [recovery.cause or NO_CAUSE],
-        "receiver": lambda recovery: [*dict.fromkeys(recovery.receivers)] or [NO_RECEIVER],
+        **_OF_CASES,
         "severity": lambda recovery: [recovery.severity],
         "survey": lambda recovery: [recovery.survey_id],
     }
@@ -169,8 +197,49 @@ def grouped(recoveries: Iterable[_Recovery], by: str, root: str) -> Grouped:
     """
     found = [one for one in recoveries if is_below(one.segment, root)]
     groups_of = GROUPS[by] if by in GROUPS else _below(root)
-    groups: dict[str, list[_Recovery]] = defaultdict(list)
+    groups = _in_groups(found, groups_of)
+    return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})
+
+
+class Overdue(NamedTuple):
+    """A case whose time limit is over, and on which nobody has acted yet. There is no recovery of it until it ends."""
+
+    segment: str
+    cause: str | None
+    receivers: tuple[str, ...]
+    #: Whether the time limit of the resolution is over, and not that of the acknowledgement.
+    is_resolution: bool
+
+
+def with_overdue(found: Grouped, overdue: Iterable[Overdue], by: str, root: str) -> Grouped:
+    """Return figures in which overdue cases count as time limits that were not met.
+
+    `found`: what `grouped` has returned; `by`: "segment", "cause" or "receiver"; `root`: as there.
+    """
+    cases = [one for one in overdue if is_below(one.segment, root)]
+    groups = _in_groups(cases, _OF_CASES[by] if by in _OF_CASES else _below(root))
+    names = sorted({*found.groups, *groups})
+    nothing = figures(())
+    return Grouped(
+        _missed(found.whole, cases),
+        {name: _missed(found.groups.get(name, nothing), groups.get(name, [])) for name in names},
+    )
+
+
+def _missed(found: Figures, overdue: Sequence[Overdue]) -> Figures:
+    resolutions = sum(one.is_resolution for one in overdue)
+    return found._replace(
+        acknowledge_limits=found.acknowledge_limits + len(overdue) - resolutions,
+        resolve_limits=found.resolve_limits + resolutions,
+    )
+
+
+_One = TypeVar("_One")
+
+
+def _in_groups(found: Iterable[_One], groups_of: Callable[[_One], Sequence[str]]) -> dict[str, list[_One]]:
+    groups: dict[str, list[_One]] = defaultdict(list)
     for one in found:
         for name in groups_of(one):
             groups[name].append(one)
-    return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})
+    return groups

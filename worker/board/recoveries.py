@@ -19,6 +19,7 @@ _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 class FollowUp(msgspec.Struct, gc=False):
     """The customer's next answer."""
 
+    answered_at: _Time
     recovered: bool
 
 

@@ -85,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/cases/act", Permission.ACT, case_list.act),
     Route("GET", "/case/{alert_id}", Permission.VIEW, case.case, frozenset({"cases", "alerts", "answers"})),
     Route("POST", "/case/{alert_id}", Permission.ACT, case.act),
-    Route("GET", "/loop", Permission.VIEW, loop.loop, frozenset({"recoveries"})),
+    Route("GET", "/loop", Permission.VIEW, loop.loop, frozenset({"recoveries", "cases"})),
     Route("GET", "/loop.csv", Permission.VIEW, loop.loop_table),
     Route("GET", "/answers", Permission.VIEW, answers.answers, frozenset({"answers"})),
     Route("POST", "/answers", Permission.VIEW, answers.find_answers),

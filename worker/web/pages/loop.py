@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from worker.board.board import Board
-from worker.board.figures import Figures, Grouped
+from worker.board.figures import Figures, Grouped, with_overdue
 from worker.board.recoveries import LoopQuery
 from worker.lineage import canonical_path
 from worker.web.layout import address_of, age_in_words
@@ -18,6 +18,8 @@ from worker.web.words.loop import LOOP_WORDS, LoopWords
 
 #: What the figures can be grouped by; the first one is shown if none is chosen. The same of the days.
 GROUPS, RANGES = ("segment", "receiver", "cause"), ("90", "30", "365")
+#: Shorter times are given in seconds.
+_MINUTE_SECONDS = 60
 #: The most groups of a page.
 _MOST_ROWS = 200
 
@@ -28,10 +30,12 @@ class Line(NamedTuple):
     name: str
     resolved: str
     acknowledged_after: str
+    acknowledged_in_time: str
     resolved_after: str
     nine_of_ten: str
     in_time: str
     recovered: str
+    recovered_without: str
     reopened: str
 
 
@@ -45,7 +49,8 @@ def loop(visit: Visit, board: Board) -> View | NotFound:
     chosen = _chosen(visit)
     if chosen is None:
         return NotFound()
-    words, found = LOOP_WORDS[visit.language], board.recoveries.figures(chosen.query)
+    words, found = LOOP_WORDS[visit.language], _figures(visit, board, chosen.query)
+    whole = found.whole
     notation, since = Notation(visit.language, visit.readers), board.recoveries.since()
     is_segment = chosen.query.by == "segment"
     names = {name: notation.whole_name(name) if is_segment else words.names.get(name, name) for name in found.groups}
@@ -54,9 +59,11 @@ def loop(visit: Visit, board: Board) -> View | NotFound:
         "words": words,
         "views": views(visit, "/loop"),
         "views_label": CASE_WORDS[visit.language].views,
-        "whole": _line(words.whole, found.whole, words, visit),
+        "whole": _line(words.whole, whole, words, visit),
         "lines": lines[:_MOST_ROWS],
-        "has_ended": bool(found.whole.resolved or found.whole.withdrawn),
+        "has_figures": any(
+            (whole.resolved, whole.withdrawn, whole.acknowledge_limits, whole.resolve_limits, whole.answered_again)
+        ),
         "by": chosen.query.by,
         "days": chosen.days,
         "segment": chosen.query.segment,
@@ -73,11 +80,17 @@ def loop_table(visit: Visit, board: Board) -> Table | NotFound:
     chosen = _chosen(visit)
     if chosen is None:
         return NotFound()
-    found: Grouped = board.recoveries.figures(chosen.query)
+    found = _figures(visit, board, chosen.query)
     rows: list[tuple[Any, ...]] = [
         (name, *one.as_json().values()) for name, one in (("", found.whole), *found.groups.items())
     ]
     return Table("cases-figures", (chosen.query.by, *found.whole.as_json()), rows)
+
+
+def _figures(visit: Visit, board: Board, query: LoopQuery) -> Grouped:
+    """Return the figures of the recoveries, and of cases that are overdue while nobody has acted on them."""
+    overdue = board.cases.overdue(visit.now, query.since, query.visible)
+    return with_overdue(board.recoveries.figures(query), overdue, query.by, query.segment)
 
 
 def _chosen(visit: Visit) -> _Chosen | None:
@@ -97,7 +110,12 @@ def _line(name: str, figures: Figures, words: LoopWords, visit: Visit) -> Line:
     notation = Notation(visit.language, visit.readers)
 
     def lasting(seconds: float | None) -> str:
-        return "–" if seconds is None else age_in_words(int(seconds * 1_000), LAYOUT_WORDS[visit.language])
+        if seconds is None:
+            return "–"
+        if round(seconds) < _MINUTE_SECONDS:
+            number = round(seconds)
+            return words.seconds[0] if number == 1 else words.seconds[1].format(n=number)
+        return age_in_words(round(seconds) * 1_000, LAYOUT_WORDS[visit.language])
 
     def share(part: int, whole: int) -> str:
         if not whole:
@@ -106,14 +124,23 @@ def _line(name: str, figures: Figures, words: LoopWords, visit: Visit) -> Line:
             part=notation.count(part), whole=notation.count(whole), percent=notation.percent(part / whole)
         )
 
+    others = figures.answered_again - figures.answered_after_resolved
+    better = figures.recovered - figures.recovered_after_resolved
+    after_resolved = figures.recovered_after_resolved, figures.answered_after_resolved
     ninth = figures.ninth_decile_to_resolve
     return Line(
         name=name,
         resolved=notation.count(figures.resolved),
         acknowledged_after=lasting(figures.median_to_acknowledge),
+        acknowledged_in_time=words.of_limits.format(
+            share=share(figures.acknowledged_in_time, figures.acknowledge_limits)
+        )
+        if figures.acknowledge_limits
+        else "",
         resolved_after=lasting(figures.median_to_resolve),
         nine_of_ten="" if ninth is None else words.nine_of_ten.format(time=lasting(ninth)),
         in_time=share(figures.resolved_in_time, figures.resolve_limits),
-        recovered=share(figures.recovered, figures.answered_again),
+        recovered=words.after_resolved.format(share=share(*after_resolved)) if figures.answered_again else "–",
+        recovered_without=words.without.format(share=share(better, others)) if figures.answered_again else "",
         reopened=notation.count(figures.reopened),
     )

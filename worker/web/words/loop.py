@@ -29,6 +29,10 @@ class LoopWords:
     in_time: str
     none_limited: str
     recovered: str
+    after_resolved: str  # {share}
+    without: str  # {share}
+    of_limits: str  # {share}
+    seconds: tuple[str, str]  # one, and {n}
     of: str  # {part} {whole} {percent}
     reopened: str
     none: str
@@ -40,7 +44,7 @@ class LoopWords:
 LOOP_WORDS: Mapping[Language, LoopWords] = {
     "en": LoopWords(
         title="Figures of the cases",
-        hint="How long the work takes, and how many unhappy customers come back.",
+        hint="How long the work takes, and how many unhappy customers answer better later.",
         group_by="By",
         groups={"segment": "segment", "receiver": "receiver", "cause": "cause"},
         since="Opened in the last",
@@ -55,18 +59,23 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         nine_of_ten="nine of ten within {time}",
         in_time="Resolved in time",
         none_limited="no time limits",
-        recovered="Customers won back",
+        recovered="Answered better later",
+        after_resolved="after their case was resolved: {share}",
+        without="without: {share}",
+        of_limits="in time: {share}",
+        seconds=("1 second", "{n} seconds"),
         of="{part} of {whole} ({percent})",
         reopened="Reopened",
-        none="No case has ended in this time.",
+        none="No case has ended in this time, and none is overdue.",
         names={NO_CAUSE: "no cause named", NO_RECEIVER: "no receiver"},
         kept_since="This page knows what has happened since {when}.",
-        half="Half of the cases take less time, and half take more. Customers won back have answered again, and are "
-        "not unhappy any more.",
+        half="Half of the cases take less time, and half take more. Cases that are overdue now count as not in time. "
+        "Who has answered better later has answered again, with 7 or more: after their case was resolved, or "
+        "without.",
     ),
     "fr": LoopWords(
         title="Chiffres des dossiers",
-        hint="Combien de temps prend le travail, et combien de clients mécontents reviennent.",
+        hint="Combien de temps prend le travail, et combien de clients mécontents répondent mieux ensuite.",
         group_by="Par",
         groups={"segment": "périmètre", "receiver": "destinataire", "cause": "cause"},
         since="Ouverts depuis",
@@ -81,15 +90,20 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         nine_of_ten="neuf sur dix en {time}",
         in_time="Clos à temps",
         none_limited="sans échéance",
-        recovered="Clients regagnés",
+        recovered="Meilleure réponse ensuite",
+        after_resolved=french("une fois le dossier clos : {share}"),
+        without=french("sans cela : {share}"),
+        of_limits=french("à temps : {share}"),
+        seconds=("1 seconde", "{n} secondes"),
         of=french("{part} sur {whole} ({percent})"),
         reopened="Rouverts",
-        none="Aucun dossier ne s’est terminé dans cette période.",
+        none="Aucun dossier ne s’est terminé dans cette période, et aucun n’est en retard.",
         names={NO_CAUSE: "sans cause", NO_RECEIVER: "sans destinataire"},
         kept_since="Cette page sait ce qui s’est passé depuis le {when}.",
         half=french(
-            "La moitié des dossiers prend moins de temps, l’autre moitié davantage. Les clients regagnés ont répondu "
-            "de nouveau, et ne sont plus mécontents."
+            "La moitié des dossiers prend moins de temps, l’autre moitié davantage. Les dossiers en retard en ce "
+            "moment comptent comme hors délai. Une meilleure réponse ensuite est une nouvelle réponse de 7 ou plus : "
+            "une fois le dossier clos, ou sans cela."
         ),
     ),
 }
