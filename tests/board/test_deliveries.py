@@ -68,6 +68,15 @@ def test_a_digest_has_the_notices_that_it_lists_and_those_that_wait_for_it() -> 
     assert [line.digest_id for line in found.digests().entries] == ["digest", "later"]
 
 
+def test_a_digest_that_all_notices_have_left_is_not_listed() -> None:
+    found = log(
+        delivery(NOW, delivery_id="d-1", alert_id="a-1", reason="capped", digest_id="left"),
+        delivery(NOW + 1, delivery_id="d-1", alert_id="a-1", reason="capped", digest_id="later"),
+    )
+    assert [line.digest_id for line in found.digests().entries] == ["later"]
+    assert found.digest("left") is None
+
+
 def test_what_a_silence_holds_back_is_counted_until_it_is_sent() -> None:
     found = log(delivery(NOW, delivery_id="d-1", reason="silenced", silence_id="s"), delivery(NOW, delivery_id="d-2"))
     assert (found.held_by("s"), found.held_by("other")) == (1, 0)

@@ -119,7 +119,7 @@ def test_a_sign_of_gaming_is_a_question() -> None:
 def test_a_segment_with_few_answers_says_so() -> None:
     found = text(overview, visit(segment="Retail/Strasbourg", window="365d"), BOARD)
     assert "There are too few answers for a smoothed line." in found
-    assert "There are too few answers yet to say where the NPS is going." in found
+    assert "that needs 30 answers, and answers in 5 complete weeks." in found
 
 
 def test_a_window_without_answers_has_no_number() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from web.pages import html, plain, text
 from web.test_look import FORBIDDEN
 from web.why_boards import CUSTOMER, RESPONSE, answered, why_board
 
+from worker.flow.timestamps import from_ms
 from worker.routing.receiver import Language
 from worker.web.gate import Given
 from worker.web.pages.answers import answers, find_answers
@@ -226,13 +228,28 @@ async def test_a_silence_is_added_as_the_form_says() -> None:
     gate, form = Gate(), {"segment": " Retail / Lyon ", "until": "2026-12-03T08:00", "reason": " strike ",
                           "severity_warning": "1", "kind_detractor": "1", "receivers": "care, lyon,"}  # fmt: skip
     shown = await add_silence(visiting("/silences"), form, BOARD, gate)
-    assert shown == SeeOther("/silences?done=applied")
+    assert shown == SeeOther("/silences?done=added")
     (command,) = gate.commands
     assert (command["action"], command["until"], command["reason"]) == ("add", "2026-12-03T08:00:00+00:00", "strike")
     assert {name: value for name, value in command["match"].items() if value} == {
         "segment": "Retail/Lyon", "kinds": ["detractor"], "severities": ["warning"], "receivers": ["care", "lyon"],
     }  # fmt: skip
-    assert "Done." in read("/silences", done="applied")
+    assert "The silence is added." in read("/silences", done="added")
+    assert "The silence is ended." in read("/silences", done="ended")
+
+
+async def test_a_silence_of_an_unknown_segment_is_added_only_if_it_is_sent_again() -> None:
+    gate, form = Gate(), {"segment": "Retial", "reason": "strike", "for": "hour"}
+    shown = await add_silence(visiting("/silences"), form, BOARD, gate)
+    assert "No answers of the segment “Retial” are known." in of(shown)
+    assert gate.commands == []
+    assert isinstance(shown, View)
+    sure = {"sure": shown.values["unknown"]}
+    await add_silence(visiting("/silences"), form | sure | {"segment": "Retali"}, BOARD, gate)
+    assert gate.commands == []
+    await add_silence(visiting("/silences"), form | sure, BOARD, gate)
+    (command,) = gate.commands
+    assert datetime.fromisoformat(command["until"]) == from_ms(NOW + 3_600_000)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from worker.flow.policy import CasePolicy
 from worker.lineage import canonical_path
 from worker.web.routes import ROUTES
 
-#: The addresses of this site, of the links that a test has given to an alert, and of the number and the address of the contact.
+#: The addresses of this site, of the links that a test has given to an alert, and of a customer to be called.
 _HARMLESS = re.compile(r"(?:/(?![/\\])|#|https://(?!evil)|tel:\+?\d+$|mailto:[\w.]+@example\.com$)")
 
 

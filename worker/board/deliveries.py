@@ -156,7 +156,9 @@ class DeliveryLog:
             digest_id = one.digest_id or (one.alert_id if one.alert_id in self._of_digest else "")
             if digest_id:
                 found.setdefault(digest_id, one)
-        return page_of([*found.values()], after)
+        # A digest whose notices have all moved to another one is never sent.
+        kept = [one for digest_id, one in found.items() if self.digest(digest_id) is not None]
+        return page_of(kept, after)
 
     def is_digest(self, digest_id: str) -> bool:
         """Say whether an id is that of a digest, as far as is known."""

@@ -13,11 +13,12 @@ from schemas.silence_command import LONGEST_REASON, SilenceAction
 from worker.board.board import Board
 from worker.errors import Rejected
 from worker.flow.messages import silence_command
-from worker.lineage import canonical_path
+from worker.flow.timestamps import from_ms
+from worker.lineage import SEPARATOR, canonical_path, is_segment
 from worker.notify.silenced import Known
 from worker.web.gate import Gate
 from worker.web.layout import address_of
-from worker.web.notation import Notation
+from worker.web.notation import DAY, HOUR, Notation
 from worker.web.pages.why import DONE, what_became, why_values
 from worker.web.view import NotFound, SeeOther, View
 from worker.web.visit import Permission, Visit
@@ -29,6 +30,12 @@ _MOST_PAST = 20
 #: The matchers that a form has as a text, several of them separated by commas.
 _LISTS = ("receivers", "surveys", "tiers", "languages")
 _KIND, _SEVERITY = "kind_", "severity_"
+#: The field by which a person confirms a segment that is not known, and the most names that the form offers.
+_SURE, _MOST_NAMES = "sure", 200
+#: What became of a form, as the address has it.
+_ADDED, _ENDED = "added", "ended"
+#: How long a silence is if a person presses the button for it, by the value of the button, in ms.
+_LENGTHS: Mapping[str, int] = {"hour": HOUR, "day": DAY}
 
 
 class Row(NamedTuple):
@@ -62,11 +69,14 @@ async def add_silence(visit: Visit, form: Mapping[str, str], board: Board, gate:
     words = SILENCE_WORDS[visit.language]
     wanted = _wanted(visit, form)
     problem = _problem(visit, wanted, words)
+    segment = wanted["match"]["segment"]
+    if not problem and segment and board.scores.get(segment) is None and form.get(_SURE) != segment:
+        return _view(visit, board, form, words.unknown_segment.format(segment=segment), unknown=segment)
     if problem:
         return _view(visit, board, form, problem)
     given = await gate.on_silence(visit, {"silence_id": str(uuid4()), "action": SilenceAction.ADD, **wanted})
     if given.is_done or given.outcome == "unanswered":
-        return SeeOther(address_of(_ADDRESS, {DONE: given.outcome}))
+        return SeeOther(address_of(_ADDRESS, {DONE: _ADDED if given.is_done else given.outcome}))
     return _view(visit, board, form, what_became(visit, given))
 
 
@@ -77,19 +87,26 @@ async def end_silence(visit: Visit, form: Mapping[str, str], board: Board, gate:
         return NotFound()
     given = await gate.on_silence(visit, {"silence_id": known.state.silence_id, "action": SilenceAction.END})
     if given.is_done or given.outcome == "unanswered":
-        return SeeOther(address_of(_ADDRESS, {DONE: given.outcome}))
+        return SeeOther(address_of(_ADDRESS, {DONE: _ENDED if given.outcome == "applied" else given.outcome}))
     return _view(visit, board, problem=what_became(visit, given))
 
 
-def _view(visit: Visit, board: Board, form: Mapping[str, str] | None = None, problem: str = "") -> View:
+def _view(
+    visit: Visit, board: Board, form: Mapping[str, str] | None = None, problem: str = "", unknown: str = ""
+) -> View:
+    """Return the page. `unknown`: a segment without answers; sending the form again adds the silence nevertheless."""
     words, given = SILENCE_WORDS[visit.language], form or {}
     active = [_row(one, visit, board) for one in board.silences.active(visit.now) if _may_see(one, visit)]
     past = [one for one in board.silences.past(visit.now) if _may_see(one, visit)][:_MOST_PAST]
-    zone = visit.readers.time_zone
+    zone, done = visit.readers.time_zone, visit.query.get(DONE, "")
+    shared = why_values(visit, _ADDRESS)
     return View(
         "silences.html.j2",
         {
-            **why_values(visit, _ADDRESS),
+            **shared,
+            "done": words.done.get(done, shared["done"]),
+            "unknown": unknown,
+            "segments": _segments(visit, board),
             "words": words,
             "active": active,
             "past": [_row(one, visit, board) for one in past],
@@ -103,6 +120,7 @@ def _view(visit: Visit, board: Board, form: Mapping[str, str] | None = None, pro
             "lists": [(name, getattr(words, name)) for name in _LISTS],
             "has_more": any(given.get(name) for name in _LISTS),
             "until_hint": words.until_hint.format(zone="UTC" if zone is None else str(zone)),
+            "lengths": [(value, words.lengths[value]) for value in _LENGTHS],
             "longest_reason": LONGEST_REASON,
         },
         status=422 if problem else 200,
@@ -118,7 +136,19 @@ def _wanted(visit: Visit, form: Mapping[str, str]) -> dict[str, Any]:
     match["severities"] = [one for one in words.severities if _SEVERITY + one in form]
     for name in _LISTS:
         match[name] = [text.strip() for text in form.get(name, "").split(",") if text.strip()]
-    return {"match": match, "until": _moment(visit, form.get("until", "")), "reason": form.get("reason", "").strip()}
+    return {"match": match, "until": _until(visit, form), "reason": form.get("reason", "").strip()}
+
+
+def _until(visit: Visit, form: Mapping[str, str]) -> str:
+    """Return when the silence ends: as the person has written, or after the time of a button."""
+    length = _LENGTHS.get(form.get("for", ""))
+    return _moment(visit, form.get("until", "")) if length is None else from_ms(visit.now + length).isoformat()
+
+
+def _segments(visit: Visit, board: Board) -> list[str]:
+    """Return names of segments that the form offers: the first levels of the tree that the person may see."""
+    found = [path for path in board.scores.paths() if path and is_segment(path) and visit.person.may_see(path)]
+    return sorted(found, key=lambda path: (path.count(SEPARATOR), path))[:_MOST_NAMES]
 
 
 def _moment(visit: Visit, text: str) -> str:

@@ -78,7 +78,7 @@ _ENGLISH = ScoreWords(
         "unclear": "The NPS shows no clear direction.",
     },
     trend_range="By the last complete weeks, the change is between {low} and {high} points every 30 days.",
-    no_trend="There are too few answers yet to say where the NPS is going.",
+    no_trend="It is too early to say where the NPS is going: that needs 30 answers, and answers in 5 complete weeks.",
     trend_words={"rising": "rising", "falling": "falling", "steady": "steady", "unclear": "unclear"},
     certainty="{interval} with 95% certainty",
     answers=("1 answer", "{n} answers"),
@@ -136,7 +136,9 @@ _FRENCH = ScoreWords(
         "unclear": "Le NPS n’a pas de tendance nette.",
     },
     trend_range="D’après les dernières semaines complètes, l’évolution est de {low} à {high} points tous les 30 jours.",
-    no_trend="Les réponses sont encore trop peu nombreuses pour dire où va le NPS.",
+    no_trend=french(
+        "Il est trop tôt pour dire où va le NPS : il faut 30 réponses, et des réponses dans 5 semaines complètes."
+    ),
     trend_words={"rising": "en hausse", "falling": "en baisse", "steady": "stable", "unclear": "incertaine"},
     certainty=french("{interval}, avec une certitude de 95 %"),
     answers=("1 réponse", "{n} réponses"),

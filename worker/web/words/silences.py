@@ -46,6 +46,9 @@ class SilenceWords:
     more: str
     add: str
     add_title: str
+    lengths: Mapping[str, str]  # the buttons that add a silence for some time
+    unknown_segment: str  # {segment}
+    done: Mapping[str, str]
     no_match: str
     no_until: str
     no_reason: str
@@ -88,11 +91,18 @@ _ENGLISH = SilenceWords(
     list_hint="Several are separated by commas. Empty: all.",
     segment_hint="Names from the top down, separated by slashes, with everything below. Empty: everywhere.",
     severity_hint="Without a choice, critical messages are not held back.",
-    until_hint="At most a year from now, in the time of {zone}.",
+    until_hint="At most a year from now, in the time zone {zone}.",
     reason="Reason",
     reason_hint="Those whose messages are held back read it in the digest.",
     more="Only for some receivers, surveys or customers",
     add="Add the silence",
+    lengths={"hour": "Add it for 1 hour", "day": "Add it for 24 hours"},
+    unknown_segment="No answers of the segment “{segment}” are known. Correct its name, or press the button again if "
+    "it is right.",
+    done={
+        "added": "The silence is added. What it holds back is listed below.",
+        "ended": "The silence is ended. Messages are sent again.",
+    },
     add_title="Add a silence",
     no_match="Say what is to be held back, or it would be everything: a segment, a kind, a severity or a receiver.",
     no_until="Say until when, as a date and a time.",
@@ -141,11 +151,20 @@ _FRENCH = SilenceWords(
         "Les noms de haut en bas, séparés par des barres obliques, avec tout ce qui est au-dessous. Vide : partout."
     ),
     severity_hint="Sans choix, les messages critiques ne sont pas retenus.",
-    until_hint=french("Dans un an au plus, à l’heure de {zone}."),
+    until_hint=french("Dans un an au plus, fuseau horaire {zone}."),
     reason="Motif",
     reason_hint="Les personnes dont les messages sont retenus le lisent dans le récapitulatif.",
     more="Seulement pour certains destinataires, enquêtes ou clients",
     add="Ajouter le silence",
+    lengths={"hour": "Ajouter pour 1 heure", "day": "Ajouter pour 24 heures"},
+    unknown_segment=french(
+        "Aucune réponse du périmètre « {segment} » n’est connue. Corrigez le nom, ou appuyez de nouveau sur le bouton "
+        "s’il est exact."
+    ),
+    done={
+        "added": "Le silence est ajouté. Ce qu’il retient figure ci-dessous.",
+        "ended": "Le silence est arrêté. Les messages partent de nouveau.",
+    },
     add_title="Ajouter un silence",
     no_match=french(
         "Dites ce qui doit être retenu, sinon ce serait tout : un périmètre, un sujet, une gravité ou un destinataire."
