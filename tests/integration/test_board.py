@@ -81,7 +81,7 @@ async def test_a_response_is_seen_on_an_open_page_and_its_case_is_acknowledged_t
         assert response.headers["Location"] == f"/case/{alert_id}?said=acknowledge.applied"
         text = await browser.open(response.headers["Location"])
         assert "You have this case now." in text
-        assert "in hand" in text
+        assert "acknowledged" in text
         await running.settle()
         case_now = case_of(running, b"c-1")
         assert (case_now.state, case_now.acknowledged_by) == ("acknowledged", "local")

@@ -21,7 +21,9 @@ def test_every_cell_has_its_number_and_few_answers_are_in_brackets() -> None:
     shown = heat_table(visit("/heat.csv", segment="Retail"), BOARD)
     assert isinstance(shown, Table)
     assert 72 == len(shown.rows)
-    for (_, _, n, *_), cell in zip(shown.rows, re.findall(r"<td[^>]*>(.*?)</td>", "".join(rows)), strict=True):
+    # The page has the newest month first, and the file the oldest.
+    cells = [cell for row in rows for cell in reversed(re.findall(r"<td[^>]*>(.*?)</td>", row))]
+    for (_, _, n, *_), cell in zip(shown.rows, cells, strict=True):
         assert isinstance(n, int)
         assert ("–" in cell) == (n == 0)
         assert cell.startswith("(") == (0 < n < FEW)
@@ -38,7 +40,9 @@ def test_the_months_add_up_to_the_days() -> None:
 
 
 def test_the_month_that_is_not_over_says_so() -> None:
-    assert "Dec so far" in text(heat, visit("/heat"), BOARD)
+    found = text(heat, visit("/heat"), BOARD)
+    assert "Dec 2026 so far" in found
+    assert found.index("Dec 2026") < found.index("Nov 2026") < found.index("Jan 2026"), "the newest is the first"
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,12 @@ def test_names_of_segments_surveys_and_sources() -> None:
 
 def test_a_sentence_begins_with_a_capital_letter() -> None:
     assert ["The rest", "Émile", ""] == [capital(text) for text in ("the rest", "émile", "")]
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "french"),
+    [(1.3, "1.3 points", "1,3 point"), (1.96, "2.0 points", "2,0 points"), (2.5, "2.5 points", "2,5 points")],
+)
+def test_the_plural_begins_at_two_in_french(value: float, english: str, french: str) -> None:
+    assert Notation("en", Readers("en")).amount_of_points(value) == english
+    assert Notation("fr", Readers("fr")).amount_of_points(value) == french

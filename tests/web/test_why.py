@@ -206,7 +206,7 @@ def test_a_digest_is_shown_with_its_members() -> None:
 
 def test_an_incident_is_shown_before_and_after() -> None:
     found = read("/incidents/i-2")
-    assert "open Severity: serious" in found
+    assert "open Severity: error" in found
     assert "Before (at most 90 days) NPS +32.6" in found
     assert "Since then NPS −21.2" in found
     assert "planned It was planned." in found
@@ -295,7 +295,7 @@ async def test_a_silence_is_ended_by_those_who_see_it() -> None:
 
 def test_silences_say_what_they_hold_back_until_when_and_who_wants_it() -> None:
     found = read("/silences")
-    for said in ("Retail › Lyon", "warnings and serious ones, not critical ones", "Strike of the carriers",
+    for said in ("Retail › Lyon", "warnings and errors, not critical ones", "Strike of the carriers",
                  "added by amelie.roux", "1 message is held back", "ended by amelie.roux", "over since"):  # fmt: skip
         assert said in found
     viewer = html(silences, visiting("/silences", may=Permission.VIEW), BOARD)

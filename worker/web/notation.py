@@ -57,6 +57,14 @@ class Notation:
         """Return a number with one decimal and without a sign."""
         return _NUMERALS[self.language].amount(value)
 
+    def amount_of_points(self, value: float) -> str:
+        """Return a number of points with one decimal and without a sign, such as '1.3 points'.
+
+        In French, the plural begins at 2. English says '1.0 points'.
+        """
+        unit = "point" if self.language == "fr" and round(value, 1) < 2 else "points"
+        return f"{self.amount(value)} {unit}"
+
     def interval(self, low: float | None, high: float | None) -> str:
         """Return an interval of points, such as '+29 to +39'."""
         if low is None or high is None:

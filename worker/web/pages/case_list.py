@@ -10,6 +10,7 @@ from worker.board.board import Board
 from worker.board.case_form import CaseForm, Problem, chosen, form_of, offered
 from worker.board.cases import CasePage, CaseQuery
 from worker.flow.cases.known import SEVERITIES, KnownCase
+from worker.flow.timestamps import from_ms
 from worker.lineage import canonical_path
 from worker.notify.content.plain_text import shortened
 from worker.web.gate import Gate
@@ -111,7 +112,8 @@ def cases_table(visit: Visit, board: Board) -> Table:
             break
         wanted = wanted._replace(after=page.next)
     head = (
-        words.alert_id, words.customer, words.segment, words.severity, words.state, words.due, words.owner, words.since,
+        words.alert_id, words.customer, words.segment, words.severity, words.state, words.score_of_answer,
+        words.due, words.owner, words.since,
         words.outcome, words.cause,
     )  # fmt: skip
     return Table("cases", head, rows)
@@ -221,16 +223,17 @@ def _row(known: KnownCase, board: Board, words: CaseWords, notation: Notation, v
 
 
 def _table_row(known: KnownCase, words: CaseWords, hidden: str, visit: Visit) -> tuple[Any, ...]:
-    case, notation = known.case, Notation(visit.language, visit.readers)
+    case = known.case
     return (
         case.alert_id,
         known.customer_id if visit.person.sees_customers else hidden,
         case.segment,
         words.severities[case.severity],
         words.states[case.state],
-        None if case.next_due is None else notation.moment(case.next_due),
+        case.score,
+        None if case.next_due is None else from_ms(case.next_due).isoformat(),
         case.assignee or case.acknowledged_by,
-        notation.moment(case.opened_at),
+        from_ms(case.opened_at).isoformat(),
         None if case.outcome is None else words.outcomes[case.outcome],
         case.cause,
     )
@@ -239,14 +242,14 @@ def _table_row(known: KnownCase, words: CaseWords, hidden: str, visit: Visit) ->
 def _filters(visit: Visit, board: Board, words: CaseWords) -> list[Filter]:
     query, choices = visit.query, board.cases.choices(visit.person.segments)
     states = [("", words.to_do), (ALL_STATES, words.all_states), *((str(one), words.states[one]) for one in CaseState)]
-    owners = [("", words.any), (NONE, words.nobody), *((one, one) for one in choices.owners)]
+    owners = [("", words.anybody), (NONE, words.nobody), *((one, one) for one in choices.owners)]
     causes = [("", words.any), (NONE, words.no_cause), *((one, one) for one in choices.causes)]
     wanted = [
         Filter("state", words.state, states, query.get("state", "")),
         Filter("overdue", words.overdue, [("", words.all_due), ("1", words.only_overdue)], query.get("overdue", "")),
         Filter("severity", words.severity, [("", words.any), *_severities(words)], query.get("severity", "")),
         Filter("owner", words.owner, owners, query.get("owner", "")),
-        Filter("receiver", words.receiver, [("", words.any), *_same(choices.receivers)], query.get("receiver", "")),
+        Filter("receiver", words.receiver, [("", words.anybody), *_same(choices.receivers)], query.get("receiver", "")),
         Filter("cause", words.cause, causes, query.get("cause", "")),
     ]
     return [one for one in wanted if len(one.choices) > 2 or one.name in {"state", "overdue"}]

@@ -14,7 +14,7 @@ from worker.web.layout import address_of
 from worker.web.notation import Notation, capital
 from worker.web.pages.choosing import ROWS, Chosen, axis_of, chosen, home, score_values, suggested, whisker_of
 from worker.web.pages.history import Shown, axis_of_histories, history, minus, shown, table
-from worker.web.pages.overview import CLASSES, cells
+from worker.web.pages.overview import CLASSES, cells, rounded
 from worker.web.pages.tree import views
 from worker.web.view import NotFound, Table, View
 from worker.web.visit import Visit
@@ -67,15 +67,30 @@ def compare(visit: Visit, board: Board) -> View | NotFound:
     return View("compare.html.j2", values)
 
 
+#: What the table has of the difference between the two, in each row.
+_DIFFERENCE = ("difference", "difference_low", "difference_high")
+
+
 def compare_table(visit: Visit, board: Board) -> Table | NotFound:
     """Return two segments as a table."""
     choice, sides = chosen(visit), _compared(visit, board)
     if choice is None or sides is None:
         return NotFound()
     head = ("segment", "without", "window", "n", *CLASSES, "nps", "low", "high")
-    return Table(
-        "compare", head, [(side.path, side.without or "", choice.window, *cells(side.figure)) for side in sides]
-    )
+    rows = [(side.path, side.without or "", choice.window, *cells(side.figure)) for side in sides]
+    return Table("compare", (*head, *_DIFFERENCE), [(*row, *_difference(sides)) for row in rows])
+
+
+def _difference(sides: tuple[Side, Side]) -> tuple[float | None, ...]:
+    """Return the first NPS less the second, and the ends of its interval; None where it cannot be said."""
+    one, other = sides
+    is_apart = is_segment(one.path) == is_segment(other.path) or other.without is not None
+    if not is_apart or one.figure is None or other.figure is None:
+        return (None, None, None)
+    if one.figure.nps is None or other.figure.nps is None:
+        return (None, None, None)
+    low, high = difference(one.counts, other.counts)
+    return tuple(map(rounded, (one.figure.nps - other.figure.nps, low, high)))
 
 
 def compare_history_table(visit: Visit, board: Board) -> Table | NotFound:

@@ -66,7 +66,7 @@ def heat(visit: Visit, board: Board) -> View | NotFound:
             "words": words,
             "views": views(choice, words, "heat", visit),
             "steps": steps_to(visit, choice.path, "/heat", choice.query, notation),
-            "months": [_month(each, notation) for each in own],
+            "months": [_month(each, notation) for each in reversed(own)],
             "own": _row(choice.path, own, reference, choice, notation),
             "rows": [_row(path, found, reference, choice, notation) for path, found in shown],
             "answered": whole.n > 0,
@@ -115,15 +115,15 @@ def _row(path: str, periods: Sequence[Period], reference: float, choice: Chosen,
         Cell("", "", False, 0)
         if month.nps is None
         else Cell(notation.points(month.nps), level(month.nps, reference), month.n < FEW, month.n)
-        for month in periods
+        for month in reversed(periods)
     ]
     return Row(notation.name(path), address_of("/", choice.query, segment=path, range="12"), cells)
 
 
 def _month(month: Period, notation: Notation) -> tuple[str, str]:
-    """Return the short name of a month, with the year in January, and its whole name."""
+    """Return the short name of a month with its year, and its whole name."""
     day = date_of(month.first)
-    short = notation.short_month(day.month)
+    short = f"{notation.short_month(day.month)} {day.year}"
     return short, notation.month(day.year, day.month)
 
 

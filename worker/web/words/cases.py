@@ -38,6 +38,7 @@ class CaseWords:
     receiver: str
     cause: str
     any: str
+    anybody: str  # the same of people and of receivers
     nobody: str
     no_cause: str
     overdue: str
@@ -56,6 +57,7 @@ class CaseWords:
     act_on_hint: str
     # One case.
     score: str  # {score}
+    score_of_answer: str  # the name of the score in tables
     severities: Mapping[str, str]
     states: Mapping[str, str]
     outcomes: Mapping[str, str]
@@ -127,6 +129,7 @@ _ENGLISH = CaseWords(
     receiver="Sent to",
     cause="Cause",
     any="any",
+    anybody="any",
     nobody="nobody",
     no_cause="none",
     overdue="Time limit",
@@ -144,10 +147,11 @@ _ENGLISH = CaseWords(
     act_on="Act on a case of this list",
     act_on_hint="Choose a case above first. Its own page shows what the customer has said.",
     score="{score} out of 10",
-    severities={Severity.WARNING: "warning", Severity.ERROR: "serious", Severity.CRITICAL: "critical"},
+    score_of_answer="Score",
+    severities={Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "critical"},
     states={
         CaseState.OPEN: "open",
-        CaseState.ACKNOWLEDGED: "in hand",
+        CaseState.ACKNOWLEDGED: "acknowledged",
         CaseState.RESOLVED: "resolved",
         CaseState.WITHDRAWN: "withdrawn",
     },
@@ -172,7 +176,7 @@ _ENGLISH = CaseWords(
     wants_contact="The customer has asked to be contacted.",
     links="More about this customer",
     service_level="Service level",
-    acknowledged_by="In hand since",
+    acknowledged_by="Acknowledged",
     resolved_by="Resolved",
     at="{when}, by {who}",
     others="Other answers of this customer",
@@ -186,7 +190,7 @@ _ENGLISH = CaseWords(
         "withdrawn": "The alert was withdrawn: the answer was corrected, or does not count",
     },
     case_steps={
-        CaseAction.ACKNOWLEDGED: "Taken in hand",
+        CaseAction.ACKNOWLEDGED: "Acknowledged",
         CaseAction.ASSIGNED: "Assigned",
         CaseAction.NOTED: "Note",
         CaseAction.RESOLVED: "Resolved",
@@ -198,7 +202,7 @@ _ENGLISH = CaseWords(
     case_reasons={
         CaseReason.DETRACTOR_AGAIN: "the customer is unhappy again",
         CaseReason.DUE_SOON: "a time limit ends soon",
-        CaseReason.NOT_ACKNOWLEDGED: "nobody has taken it in hand in time",
+        CaseReason.NOT_ACKNOWLEDGED: "nobody has acknowledged it in time",
         CaseReason.NOT_RESOLVED: "it was not resolved in time",
     },
     to_assignee="to {assignee}",
@@ -229,7 +233,7 @@ _ENGLISH = CaseWords(
     refused="This was refused ({reason}), and nothing has changed.",
     reasons={
         Reason.ALERT_UNKNOWN: "This case is not known any more: it ended long ago, or the customer was erased.",
-        Reason.ACKNOWLEDGED_BY_ANOTHER: "Somebody else has this case in hand. Assign it to take it over.",
+        Reason.ACKNOWLEDGED_BY_ANOTHER: "Somebody else has acknowledged this case. Assign it to take it over.",
         Reason.CASE_RESOLVED: "The case was resolved meanwhile. Reopen it if there is something left to do.",
         Reason.CASE_WITHDRAWN: "The alert was withdrawn meanwhile: the customer is not unhappy. Reopen the case if "
         "there is something left to do.",
@@ -278,6 +282,7 @@ _FRENCH = CaseWords(
     receiver="Envoyé à",
     cause="Cause",
     any="toutes",
+    anybody="tous",
     nobody="personne",
     no_cause="aucune",
     overdue="Échéance",
@@ -295,7 +300,8 @@ _FRENCH = CaseWords(
     act_on="Agir sur un dossier de cette liste",
     act_on_hint="Choisissez d’abord un dossier ci-dessus. Sa propre page montre ce que le client a dit.",
     score="{score} sur 10",
-    severities={Severity.WARNING: "à surveiller", Severity.ERROR: "grave", Severity.CRITICAL: "critique"},
+    score_of_answer="Note sur 10",
+    severities={Severity.WARNING: "modérée", Severity.ERROR: "élevée", Severity.CRITICAL: "critique"},
     states={
         CaseState.OPEN: "ouvert",
         CaseState.ACKNOWLEDGED: "pris en charge",

@@ -134,9 +134,9 @@ _FRENCH = DeadLetterWords(
         Reason.NO_KEY: "L’envoi ne dit pas de quel client il s’agit.",
         Reason.INVALID_UTF8: "L’envoi contient des octets qui ne sont pas du texte (UTF-8).",
         Reason.NOT_JSON: french(
-            "L’envoi n’est pas du JSON : il manque peut-être une virgule, un guillemet ou une parenthèse."
+            "L’envoi n’est pas du JSON : il manque peut-être une virgule, un guillemet ou un crochet."
         ),
-        Reason.TOO_DEEP: "L’envoi a trop de parenthèses imbriquées.",
+        Reason.TOO_DEEP: "L’envoi a trop de crochets imbriqués.",
         Reason.NOT_AN_OBJECT: "L’envoi est du JSON, mais pas un objet avec des noms et des valeurs.",
         Reason.MISSING_FIELD: "Il manque quelque chose d’indispensable.",
         Reason.WRONG_TYPE: "Une valeur n’est pas du bon type, par exemple un texte à la place d’un nombre.",

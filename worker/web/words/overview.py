@@ -14,7 +14,7 @@ class OverviewWords:
     title: str
     drags: str
     drags_hint: str
-    drags_line: str  # {points}
+    drags_line: str  # {points} with their unit
     no_drags: str
     all_segments: str
     open: str
@@ -40,7 +40,7 @@ _ENGLISH = OverviewWords(
     title="Overview",
     drags="What drags the score down",
     drags_hint="How many points each segment takes from this NPS, by its share of the answers.",
-    drags_line="takes {points} points",
+    drags_line="takes {points}",
     no_drags="No segment below stands out.",
     all_segments="See all segments below",
     open="Open now",
@@ -80,7 +80,7 @@ _FRENCH = OverviewWords(
     title="Synthèse",
     drags="Ce qui tire le score vers le bas",
     drags_hint="Combien de points chaque périmètre enlève à ce NPS, selon sa part des réponses.",
-    drags_line="enlève {points} points",
+    drags_line="enlève {points}",
     no_drags="Aucun périmètre ne se distingue.",
     all_segments="Voir tous les périmètres au-dessous",
     open="En cours",

@@ -20,7 +20,7 @@ class ScoreWords:
     within: Mapping[str, str]  # by window, within a sentence
     range: str
     ranges: Mapping[str, str]  # by months
-    #: Where the NPS is going, by direction; {change} in points for 30 days.
+    #: Where the NPS is going, by direction; {change} for 30 days, with its unit.
     trends: Mapping[str, str]
     trend_range: str  # {low} {high}
     no_trend: str
@@ -72,8 +72,8 @@ _ENGLISH = ScoreWords(
     range="Chart of",
     ranges={"1": "1 month", "3": "3 months", "12": "12 months"},
     trends={
-        "rising": "The NPS is rising, by about {change} points every 30 days.",
-        "falling": "The NPS is falling, by about {change} points every 30 days.",
+        "rising": "The NPS is rising, by about {change} every 30 days.",
+        "falling": "The NPS is falling, by about {change} every 30 days.",
         "steady": "The NPS is steady.",
         "unclear": "The NPS shows no clear direction.",
     },
@@ -130,8 +130,8 @@ _FRENCH = ScoreWords(
     range="Graphique sur",
     ranges={"1": "1 mois", "3": "3 mois", "12": "12 mois"},
     trends={
-        "rising": "Le NPS monte, d’environ {change} points tous les 30 jours.",
-        "falling": "Le NPS baisse, d’environ {change} points tous les 30 jours.",
+        "rising": "Le NPS monte, d’environ {change} tous les 30 jours.",
+        "falling": "Le NPS baisse, d’environ {change} tous les 30 jours.",
         "steady": "Le NPS est stable.",
         "unclear": "Le NPS n’a pas de tendance nette.",
     },

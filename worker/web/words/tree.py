@@ -21,8 +21,8 @@ class TreeWords:
     order: str
     segment: str
     effect: str
-    drags: str  # {points}
-    lifts: str  # {points}
+    drags: str  # {points} with their unit
+    lifts: str  # {points} with their unit
     neutral: str
     sure: str
     chance: str
@@ -78,8 +78,8 @@ _ENGLISH = TreeWords(
     order="The segment that drags the NPS down the most is the first.",
     segment="Segment",
     effect="Effect on the NPS above",
-    drags="takes {points} points",
-    lifts="adds {points} points",
+    drags="takes {points}",
+    lifts="adds {points}",
     neutral="no effect",
     sure="more than chance",
     chance="may be chance",
@@ -147,8 +147,8 @@ _FRENCH = TreeWords(
     order="Le périmètre qui tire le plus le NPS vers le bas est le premier.",
     segment="Périmètre",
     effect="Effet sur le NPS au-dessus",
-    drags="enlève {points} points",
-    lifts="ajoute {points} points",
+    drags="enlève {points}",
+    lifts="ajoute {points}",
     neutral="sans effet",
     sure="ce n’est pas un hasard",
     chance="peut être un hasard",
