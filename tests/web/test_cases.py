@@ -12,6 +12,7 @@ from web.case_desk import Desk
 
 from worker.flow.cases.case import Case, Cases, encode_cases
 from worker.flow.policy import CasePolicy
+from worker.flow.timestamps import rfc3339
 
 
 def case_of(desk: Desk, alert_id: str = "a-1") -> Case:
@@ -223,7 +224,7 @@ async def test_a_customer_is_found_by_a_form_and_never_by_an_address() -> None:
         assert re.findall(r'href="/case/([^"]*)"', browser.text) == ["a-2"]
         assert "c-2" not in "".join(re.findall(r'(?:href|action)="([^"]*)"', browser.text))
         await browser.post("/cases", {"customer": "nobody"})
-        assert "There is no such case." in browser.text
+        assert "No case of this customer is known." in browser.text
         await browser.get("/cases?customer=c-2")
         assert {"a-1", "a-2"} == {*re.findall(r'href="/case/([^"]*)"', browser.text)}
 
@@ -247,7 +248,7 @@ async def test_a_person_sees_the_cases_of_the_own_segments_only_and_acts_on_no_o
             assert ann.status == 404
         await ann.open("/cases")
         await ann.post("/cases", {"customer": "c-2"})
-        assert "There is no such case." in ann.text
+        assert "No case of this customer is known." in ann.text
         await ann.get("/loop?segment=Support")
         assert ann.status == 404
 
@@ -306,6 +307,29 @@ async def test_the_figures_count_an_untouched_overdue_case_as_missed() -> None:
         assert "in time: 0 of 1 (0%)" in await browser.open("/loop")
         desk.rig.clock.time = NOW - 1
         assert "none is overdue" in await browser.open("/loop")
+
+
+async def test_a_search_that_finds_nothing_says_that_the_number_must_be_complete() -> None:
+    async with served(Desk().open().rig) as [browser]:
+        await browser.open("/cases")
+        await browser.post("/cases", {"customer": "c-"})
+        assert "The number must be complete." in browser.text
+
+
+async def test_on_a_phone_an_open_case_is_taken_above_the_contact() -> None:
+    desk = Desk().open()
+    async with served(desk.rig) as [browser]:
+        text = await browser.open("/case/a-1")
+        assert text.index('class="narrow"') < text.index('href="tel:')
+        await browser.post("/case/a-1", {"case": value_of(browser, "case"), "action": "acknowledge"})
+        assert 'class="narrow"' not in await browser.open("/case/a-1")
+
+
+async def test_the_file_of_cases_has_scores_and_times_for_programs() -> None:
+    async with served(Desk().open().rig) as [browser]:
+        head, row = (await browser.open("/cases.csv")).splitlines()[:2]
+        assert "Score" in head.split(",")
+        assert rfc3339(NOW).decode()[:19] in row
 
 
 @pytest.mark.parametrize("address", ["/case/nothing", "/case/a-1%2F..", "/loop?segment=nothing&by=x&days=y"])

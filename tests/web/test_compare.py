@@ -53,7 +53,7 @@ def test_a_part_is_compared_with_the_rest(query: dict[str, str]) -> None:
     assert [("Retail/Paris", ""), ("Retail", "Retail/Paris")] == [row[:2] for row in shown.rows]
     assert len(shown.head) == len(shown.rows[0])
     rest = tuple(every - part for every, part in zip(whole, own, strict=True))
-    low, high = difference(own, rest)  # type: ignore[arg-type]
+    low, high = difference(own, rest)
     assert shown.head[-3:] == ("difference", "difference_low", "difference_high")
     assert {row[-2:] for row in shown.rows} == {(round(low, 1), round(high, 1))}
 

@@ -17,6 +17,7 @@ from web.why_boards import CUSTOMER, RESPONSE, answered, why_board
 from worker.flow.timestamps import from_ms
 from worker.routing.receiver import Language
 from worker.web.gate import Given
+from worker.web.pages import dead_letters as dead_letter_page
 from worker.web.pages.answers import answers, find_answers
 from worker.web.pages.dead_letters import dead_letter, dead_letters, send_again, text_of
 from worker.web.pages.deliveries import deliveries, delivery, digest, digests
@@ -301,6 +302,13 @@ def test_silences_say_what_they_hold_back_until_when_and_who_wants_it() -> None:
     viewer = html(silences, visiting("/silences", may=Permission.VIEW), BOARD)
     assert "<form" not in main_of(viewer)
     assert "Only administrators" in viewer
+
+
+async def test_an_example_of_an_answer_is_shown_and_would_be_accepted() -> None:
+    assert dead_letter_page.key_of(dead_letter_page.EXAMPLE.encode(), NOW) == "c-1"
+    shown = await send_again(visiting("/dead-letters/l-1"), {"value": "{}"}, BOARD, Gate())
+    assert "Not sent" in of(shown)
+    assert "after-delivery" in of(shown)
 
 
 async def test_a_corrected_answer_is_sent_again_under_its_customers_key() -> None:

@@ -174,7 +174,7 @@ def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: 
     near, far = sorted((abs(low), abs(high)))
     points = round(abs(one.figure.nps - other.figure.nps))
     text = words.better if low > 0 else words.worse
-    return capital(text.format(points=points, low=max(1, round(near)), high=round(far), **names))
+    return text.format(points=points, low=max(1, round(near)), high=round(far), **names)
 
 
 def _shown(
@@ -187,7 +187,7 @@ def _shown(
     return [
         _Shown(
             side,
-            capital(side.name),
+            _heading(side),
             address_of("/", choice.query, segment=side.path),
             [
                 (name, notation.percent(count / max(1, sum(side.counts))))
@@ -196,10 +196,15 @@ def _shown(
             stacked(side.counts),
             whisker_of(side.figure, axis),
             place(0.0, axis),
-            shown(each, [], capital(side.name), words, notation, heights),
+            shown(each, [], _heading(side), words, notation, heights),
         )
         for side, each in zip(sides, histories, strict=True)
     ]
+
+
+def _heading(side: Side) -> str:
+    """Return the heading of a side: the name of a segment as it is, and words with a capital letter."""
+    return side.name if side.without is None and side.path else capital(side.name)
 
 
 def _suggested(visit: Visit, board: Board, path: str) -> list[str]:

@@ -25,6 +25,17 @@ from worker.web.words.dead_letters import DEAD_LETTER_WORDS, DeadLetterWords
 #: The largest form: the largest payload that is kept of a dead letter, of which every character may have to be escaped.
 LARGEST_FORM = 2_000_000
 _SENT = "sent"
+#: An answer with nothing but what it needs.
+EXAMPLE = json.dumps(
+    {
+        "response_id": "r-1",
+        "survey_id": "after-delivery",
+        "customer_id": "c-1",
+        "score": 3,
+        "responded_at": "2026-12-01T10:00:00+01:00",
+    },
+    indent=2,
+)
 
 
 class Row(NamedTuple):
@@ -139,6 +150,7 @@ def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = 
             "obstacle": words.cannot.get(obstacle, ""),
             "text": (text_of(payload) if text is None else text) if not obstacle else "",
             "problem": problem,
+            "example": EXAMPLE,
             "address": f"/dead-letters/{letter.id}",
         },
         status=422 if problem else 200,

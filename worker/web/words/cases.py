@@ -24,6 +24,7 @@ class CaseWords:
     totals: tuple[str, str]  # one case, and {n}; {overdue}: how many cases there are
     none_overdue: tuple[str, str]  # one case, and {n}
     none: str
+    none_found: str  # in its place after a search for a customer
     search: str
     customer: str
     find: str
@@ -115,6 +116,7 @@ _ENGLISH = CaseWords(
     totals=("1 case, overdue", "{n} cases, {overdue} of them overdue"),
     none_overdue=("1 case, not overdue", "{n} cases, none of them overdue"),
     none="There is no such case.",
+    none_found="No case of this customer is known. The number must be complete.",
     search="Find a customer",
     customer="Customer number",
     find="Find",
@@ -268,6 +270,7 @@ _FRENCH = CaseWords(
     totals=("1 dossier, en retard", "{n} dossiers, dont {overdue} en retard"),
     none_overdue=("1 dossier, pas en retard", "{n} dossiers, aucun en retard"),
     none="Il n’y a pas de tel dossier.",
+    none_found="Aucun dossier de ce client n’est connu. Le numéro doit être complet.",
     search="Trouver un client",
     customer="Numéro de client",
     find="Trouver",

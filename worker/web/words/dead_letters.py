@@ -39,6 +39,8 @@ class DeadLetterWords:
     none_found: str
     correct: str
     correct_hint: str
+    example: str  # what opens an example of an answer
+    not_sent: str  # the title after an answer that would be refused again
     corrected: str
     send: str
     cannot: Mapping[str, str]  # why it cannot be sent corrected
@@ -114,6 +116,8 @@ _ENGLISH = DeadLetterWords(
         "Correct the text, and send it. It is treated like an answer that has just come, and whoever should be told is "
         "told. Your name is written down."
     ),
+    example="What an answer needs at least, as an example",
+    not_sent="Not sent",
     corrected="The corrected answer",
     send="Send it again",
     cannot={
@@ -204,6 +208,8 @@ _FRENCH = DeadLetterWords(
         "Corrigez le texte et renvoyez-le. Il est traité comme une réponse qui vient d’arriver : les personnes à "
         "prévenir le sont. Votre nom est noté."
     ),
+    example="Un exemple du minimum dont une réponse a besoin",
+    not_sent="Rien n’a été envoyé",
     corrected="La réponse corrigée",
     send="Renvoyer",
     cannot={
