@@ -93,7 +93,7 @@ async def test_people_acknowledge_assign_note_resolve_and_reopen_a_case() -> Non
             return await ann.open(response.headers["Location"])
 
         text = await act(action="acknowledge", note="I call her.")
-        assert "You have this case now." in text
+        assert "You have this case now. The note is added." in text
         assert "acknowledged" in text
         assert "I call her." in text
         assert (case_of(desk).state, case_of(desk).acknowledged_by) == ("acknowledged", "ann")

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from schemas.alert_command import CommandAction
 from schemas.case import CaseOutcome
 from worker.board.board import Board
 from worker.board.case_form import ACTIONS, LONGEST_NOTE, CaseForm, Problem, command_of, problems
@@ -13,6 +14,8 @@ from worker.web.words.cases import CaseWords
 
 #: The parts of an address that say what became of a form, and of which case.
 SAID, ABOUT = "said", "about"
+#: What follows the outcome if a note was added as well.
+_NOTED = "noted"
 #: How long the page waits until it knows what the worker has done, and how often it looks, in seconds.
 _KNOWN_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
@@ -45,7 +48,8 @@ async def _until_known(board: Board, alert_id: str, step: int, now: int) -> None
 
 def _word_of(form: CaseForm, given: Given) -> str:
     """Return what became of a form as a word of an address: the action, the outcome, and the reason."""
-    return ".".join([form.action, given.outcome, *([given.reason] if given.reason else [])])
+    more = _NOTED if given.outcome == "applied" and form.note and form.action != CommandAction.NOTE else given.reason
+    return ".".join([form.action, given.outcome, *([more] if more else [])])
 
 
 def said(visit: Visit, words: CaseWords) -> tuple[str, bool]:
@@ -54,7 +58,8 @@ def said(visit: Visit, words: CaseWords) -> tuple[str, bool]:
     if action not in ACTIONS:
         return "", False
     if outcome == "applied":
-        return words.done[action], True
+        noted = f" {words.done[CommandAction.NOTE]}" if reason == _NOTED else ""
+        return words.done[action] + noted, True
     if outcome == "unchanged":
         return words.unchanged, True
     if outcome == "refused":
