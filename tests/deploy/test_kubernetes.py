@@ -202,7 +202,7 @@ def test_the_worker_accepts_the_settings(
     settings = Settings()
 
     assert settings.wrong_receivers() == []
-    assert (settings.web.base_url is not None) == (role == "notify")
+    assert (settings.web.base_url is not None) == (role in {"notify", "web"})
     assert bool(settings.web.keys) == (role in {"notify", "web"})
     assert bool(settings.receive.sources) == (role == "receive")
     ports = {port["name"]: port["containerPort"] for port in container(deployments()[role])["ports"]}

@@ -25,7 +25,7 @@ def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str
 @pytest.mark.parametrize("copies", [1, 2, 3, 5])
 def test_what_the_worker_makes_is_fit(copies: int) -> None:
     settings = Settings.model_construct(kafka=KafkaSettings(replication_factor=copies))
-    assert [problems(plan.name, {}, copies) for plan in topics.planned_topics(settings)] == [[]] * 26
+    assert [problems(plan.name, {}, copies) for plan in topics.planned_topics(settings)] == [[]] * 27
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_topics_with_the_retention_of_the_settings_are_fit(days: int) -> None:
         plan.name: topic_checks.ExistingTopic(plan.name, 1, plan.config) for plan in topics.planned_topics(settings)
     }
 
-    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.planned_topics(settings)] == [[]] * 26
+    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.planned_topics(settings)] == [[]] * 27
