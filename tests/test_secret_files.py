@@ -71,7 +71,8 @@ def test_every_setting_with_a_secret_has_one_with_its_file() -> None:
     secrets = {
         "kafka.sasl_password", "smtp.password", "web.keys", "webhook.endpoints.NAME.url",
         "webhook.endpoints.NAME.secrets", "chat.endpoints.NAME.url", "receive.pseudonym_key",
-        "receive.sources.N.secrets", "receive.sources.N.api_token",
+        "receive.sources.N.secrets", "receive.sources.N.api_token", "web.auth.users.NAME.password_hash",
+        "web.auth.oidc.client_secret",
     }  # fmt: skip
 
     assert {f"{key}_file" for key in secrets} == {key for key in keys if key.endswith("_file") and "status" not in key}

@@ -42,6 +42,8 @@ _EXAMPLE_TABLES: dict[str, dict[str, Any]] = {
     "receivers": {"care": {"email": ["care@example.com"]}},
     "service_levels": {"vip": {"acknowledge_within_minutes": 30}},
     "calendars": {"office": {"time_zone": "Europe/Paris", "hours": ["mon-fri 09:00-17:00"]}},
+    "users": {"anna": {"permission": "act", "password_hash_file": "/run/secrets/anna"}},
+    "groups": {"nps-admins": {"permission": "admin"}},
 }
 
 

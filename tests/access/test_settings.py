@@ -65,7 +65,7 @@ def test_without_a_login_the_page_is_served_only_where_nobody_else_reaches_it(
         ({"auth": {"users": {"a\nb": {"password_hash": HASH}}}}, "pattern"),
         ({"auth": {"users": {"ann": {"password_hash": HASH, "permission": "root"}}}}, "'view', 'act' or 'admin'"),
         ({"auth": {"header": {"user": "X-User"}}}, "need groups or everybody"),
-        ({"auth": {"header": {"user": "X User"}}}, "pattern"),
+        ({"auth": {"header": {"user": "X User"}}}, "must be the name of a header"),
         (
             {"auth": {"header": {"user": "X"}, "everybody": "view"}, "keys": [KEY], "base_url": "https://x.test"},
             "trusted_proxies",

@@ -78,7 +78,7 @@ async def test_a_response_is_seen_on_an_open_page_and_its_case_is_acknowledged_t
         assert case is not None
         fields = {"case": unescape(case[1]), "action": "acknowledge", "note": "I call back."}
         response = await browser.post(f"/case/{alert_id}", fields)
-        assert response.headers["Location"] == f"/case/{alert_id}?said=acknowledge.applied"
+        assert response.headers["Location"] == f"/case/{alert_id}?said=acknowledge.applied.noted"
         text = await browser.open(response.headers["Location"])
         assert "You have this case now." in text
         assert "acknowledged" in text

@@ -41,9 +41,9 @@ async def test_the_servers_of_endpoints_are_reached_and_get_nothing(
         async with worker_process("check-config", "--connect", env=env) as process:
             assert await process.exited() == 1
 
-    posted = "opened, updated, withdrawn, resolved, wider, deeper, worse, partly_recovered"
+    posted = "opened, updated, withdrawn, resolved, wider, deeper, worse, mix_changed, partly_recovered"
     assert f"webhook  crm: 127.0.0.1, 1 secret, posts {posted}" in process.lines
-    assert "chat     care: slack, posts opened, withdrawn, resolved, wider, deeper, worse" in process.lines
+    assert "chat     care: slack, posts opened, withdrawn, resolved, wider, deeper, worse, mix_changed" in process.lines
     assert process.lines[-2:] == [
         "webhook  ok: the server of crm can be reached",
         "chat     failed: refused: chat care: the connection was refused (chat.endpoints.care.url)",

@@ -219,8 +219,8 @@ def test_an_incident_is_shown_before_and_after() -> None:
 
 def test_who_sees_few_segments_learns_nothing_of_those_above() -> None:
     found = text(incident, visiting("/incidents/i-2", segments=("Retail/Marseille",)), BOARD)
-    assert "This segment also explains" in read("/incidents/i-2")
-    assert "This segment also explains" not in found
+    assert "This drop also explains" in read("/incidents/i-2")
+    assert "This drop also explains" not in found
     assert "This page keeps the latest answers only" in read("/answers")
     assert "This page keeps the latest answers only" not in read("/answers", segments=("Retail",))
 

@@ -1,5 +1,6 @@
 """The settings of the login of the page: who may look at it and act on it."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ PermissionName = Literal["view", "act", "admin"]
 #: What a person or a group is called, which is written down with each step that the person takes.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=NO_CONTROLS)]
 _LONGEST_URL = 500
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 def _segment(path: str) -> str:
@@ -121,15 +123,20 @@ class HeaderSettings(Section):
 
     user: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9-]{1,100}$",
         description="The header in which a proxy of web.trusted_proxies says who has logged in, such as "
         "'X-Forwarded-User'. The proxy must remove it from requests of clients. Without it, no header counts.",
     )
     groups: str = Field(
         default="X-Forwarded-Groups",
-        pattern=r"^[A-Za-z0-9-]{1,100}$",
         description="The header in which the proxy lists the person's groups, separated by commas.",
     )
+
+    @field_validator("user", "groups")
+    @classmethod
+    def _name(cls, name: str | None) -> str | None:
+        if name is not None and _HEADER.fullmatch(name) is None:
+            raise ValueError("must be the name of a header: letters, digits and hyphens")
+        return name
 
 
 class AuthSettings(Section):

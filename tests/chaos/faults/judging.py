@@ -21,7 +21,7 @@ _ENV = {"CHAOS_PRODUCE_BYTES": "1000", "CHAOS_NO_TICKS": "yes"}
 _DESKS = ("a", "b", "c", "d", "e")
 _BAD = ("b", "d")
 #: Answers of a desk: until its level is known, which takes two weeks; while it is bad; until it is surely as before.
-_KNOWN, _BADLY, _AGAIN = 260, 100, 160
+_KNOWN, _BADLY, _AGAIN = 260, 100, 300
 _EVERY = timedelta(minutes=80)
 _FALLEN = [3, 8, 0, 7, 10, 8, 5, 2, 7, 6]
 _USUAL = [10, 8, 10, 7, 9, 8, 10, 10, 7, 9]
