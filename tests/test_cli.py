@@ -797,15 +797,8 @@ def test_changes_are_shown_with_windows_of_their_own(
     scores_found(monkeypatch, tree(fr__shop=(1, 2, 3), fr__sales=(4, 5, 6)))
 
     assert main(["scores", "--tree", "--changes"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].split() == [
-        "segment",
-        "before",
-        "30",
-        "d",
-        "change",
-        "within",
-        "mix",
-    ]
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert (head[0], head[-2:]) == ("segment", ["within", "mix"])
     for other in (["--people"], ["--surveys"], ["--window", "30d"]):
         assert main(["scores", "--changes", *other]) == 2
         assert capsys.readouterr().err.startswith("--changes has windows of its own")
