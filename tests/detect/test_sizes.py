@@ -143,6 +143,20 @@ def test_where_all_were_promoters_a_few_detractors_are_no_larger_drop_than_they_
     assert size.low < -points < size.high
 
 
+def test_two_detractors_after_each_other_are_no_drop_of_their_own() -> None:
+    """One of ten was a detractor since the drop began, and the newest two answers happen to be detractors.
+
+    The variance of all answers is so small that these two seem to have fallen by surely far more than all the others.
+    The multinomial likelihood knows that two detractors one after the other are nothing special here.
+    """
+    ten = [(1, 0, 0)] * 9 + [(0, 0, 1)]
+    size = fall_of_level(groups(*[(10, 0, 0)] * 60, *ten * 10, (0, 0, 1), every=3))
+    assert size is not None
+
+    assert pytest.approx(-200 * 11 / 101, abs=3) == size.points
+    assert -40 < size.low
+
+
 def test_no_nps_falls_below_100_points_under_zero() -> None:
     """The NPS before was -80 and -100."""
     sizes = [fall_of_level(groups(*[counts] * 30, (0, 0, 40))) for counts in [(2, 1, 17), (0, 0, 20)]]

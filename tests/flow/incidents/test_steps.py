@@ -66,7 +66,7 @@ def test_of_a_changed_mix_in_which_no_child_fell_none_is_named() -> None:
     (step,) = Table({path: watch(*periods, alarm=not path) for path, periods in MOVED.items()}).judge()
 
     assert (step.segment, step.reason, step.fallen_below) == ("", "mix_changed", [])
-    assert "; no segment below it fell, but uk gets " in step.summary
+    assert "; no segment below it clearly fell by three points or more, but uk gets " in step.summary
 
 
 def test_an_incident_that_has_become_part_of_another_one_names_it() -> None:

@@ -121,7 +121,9 @@ def drop(step: Step, split: Split, found: Findings = _NOTHING) -> Output:
                 segment=mixed.moved.path, before=mixed.moved.before, after=mixed.moved.after
             )
     if step.reason is IncidentReason.MIX_CHANGED and mixed is not None:
-        fell = f"{' and '.join(found.fallen_below)} fell as well" if found.fallen_below else "no segment below it fell"
+        fell = "no segment below it clearly fell by three points or more"
+        if found.fallen_below:
+            fell = f"{' and '.join(found.fallen_below)} fell as well"
         summary += f"; {fell}{_moved(mixed)}"
     if found.other is not None:
         figures["merged_into"] = _OtherIncident(alert_id=_id(_DROP, *found.other), segment=found.other[0])
