@@ -229,6 +229,20 @@ def test_what_was_opened_and_merged_before_the_rebuild_looks_is_low_until_the_ot
     assert rebuild.watch("fr/b").low_until == OPENED + 90
 
 
+@pytest.mark.parametrize(("found", "fallen"), [(True, True), (None, True), (False, False)])
+def test_only_a_step_that_says_so_lets_a_drop_fall_further(*, found: bool | None, fallen: bool) -> None:
+    """If only the size is known better, there was no further fall. Older versions did not say which one it was."""
+    drop = opened()
+    worse = msgspec.structs.replace(drop, updated=NOW)
+    said = incident.Findings(fell_further=found)
+    last = incident.drop(incident.Step("", worse, WORSE, NOW * HOUR + 5), NONE, said)
+    rebuild = Rebuild(step("", drop, FELL, drop.hour), last)
+    rebuild.put("", judged.further(watch(*judged.FURTHER_FALLEN, drop=drop)))
+    rebuild.settle(NOW)
+
+    assert rebuild.watch("").detector.open_since == (NOW if fallen else drop.hour)
+
+
 # The same as the judge
 
 

@@ -133,12 +133,13 @@ class Incidents:
 
     def _let_fall_further(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
         """Let the detector of a segment know that a further fall was reported, as the judge does."""
-        if step.event.reason != IncidentReason.WORSE:
+        # Older versions did not say whether a further fall was found.
+        if step.event.reason != IncidentReason.WORSE or step.event.fell_further is False:
             return
         limit = threshold(_learned(watches, _segments(watches)), policy)
 
         def fallen(_: str, watch: Watch) -> None:
-            # Otherwise the rebuild has found it by itself, or only the severity has risen.
+            # Otherwise the rebuild has found it by itself, or nothing says that there was one.
             further = watch.detector.further
             if further is not None and watch.detector.has_fallen_further(limit, policy.least_points):
                 watch.detector.fall_further(watch.split(further.likely_start)[1], step.at // HOUR)
@@ -153,31 +154,29 @@ class Incidents:
         event, hour = step.event, step.at // HOUR
         is_recovered = event.reason == IncidentReason.RECOVERED
         own = _watch(watches, event.segment)
-        # If the rebuild's own judgement has ended the drop already, it has restarted the other detectors as well.
-        is_open = own is not None and own.detector.open_size is not None
-        better_since = None if own is None else own.detector.recovering_since
-        segments = _segments(watches)
-        ended = Ended(
-            step.opened.since,
-            (better_since or step.opened.since) if is_recovered else None,
-            hour,
-            suppressed_by(event.segment, step.opened, lambda path: [one for one in segments if _is_under(one, path)]),
-            threshold(_learned(watches, segments), policy),
-            policy.least_points,
+        since, segments = step.opened.since, _segments(watches)
+        suppressed = suppressed_by(
+            event.segment, step.opened, lambda path: [one for one in segments if _is_under(one, path)]
         )
+        ended = None
+        # If the rebuild's own judgement has ended the drop already, it has restarted the other detectors as well.
+        if own is not None and own.detector.open_size is not None:
+            better_since = (own.detector.recovering_since or since) if is_recovered else None
+            limit = threshold(_learned(watches, segments), policy)
+            ended = Ended(since, better_since, hour, suppressed, limit, policy.least_points)
 
         def end(path: str, watch: Watch) -> None:
-            if is_open:
+            if ended is not None:
                 restart(watch, _prior(watches, path), ended)
             elif watch.detector.open_size is not None:
-                watch.end_drop(ended.since, hour, recovered=is_recovered)
+                watch.end_drop(since, hour, recovered=is_recovered)
 
         def end_own(_: str, watch: Watch) -> None:
-            if is_open:
-                watch.end_drop(ended.since, hour, recovered=is_recovered)
+            if ended is not None:
+                watch.end_drop(since, hour, recovered=is_recovered)
             watch.drop, watch.rests_until = None, max(watch.rests_until, hour + policy.rest_hours)
 
-        for path in ended.suppressed:
+        for path in suppressed:
             if self._about(path) is None:
                 self._low.discard(path)
                 _change(watches, path, end)
