@@ -3,6 +3,7 @@
 from array import array
 
 import pytest
+from flow.incidents.judged import Table
 
 from schemas.alert import Severity
 from schemas.incident import Incident
@@ -16,19 +17,6 @@ from worker.nps.windows import HOUR
 
 NOW = 480_007
 DAY = 24
-
-
-class Table:
-    """Watches in memory."""
-
-    def __init__(self, watches: dict[str, Watch]) -> None:
-        self.watches = watches
-
-    def all(self) -> dict[str, Watch]:
-        return dict(sorted(self.watches.items()))
-
-    def put(self, path: str, watch: Watch | None) -> None:
-        assert watch is self.watches[path]
 
 
 def judge(watches: dict[str, Watch], policy: IncidentPolicy | None = None) -> list[tuple[str, str]]:

@@ -412,7 +412,11 @@ class Judge:
 
     def mix(self, path: str, since: int) -> Mix | None:
         """Return how much of a segment's change since an hour is a change of the mix of its answers."""
-        return mix_of(self.split(path, since), {child: self.split(child, since) for child in self.children(path)})
+        return mix_of(self.split(path, since), self._splits_below(path, since))
+
+    def _splits_below(self, path: str, since: int) -> dict[str, Split]:
+        """Return the answers of the segments directly below one before an hour, and from that hour on."""
+        return {child: self.split(child, since) for child in self.children(path)}
 
     def _is_explained_below(self, path: str) -> bool:
         """Say whether open incidents below a segment explain its alarm. If so, note that in one of them."""
@@ -449,22 +453,22 @@ class Judge:
         self, path: str, drop: OpenIncident, reason: IncidentReason, other: tuple[str, OpenIncident] | None = None
     ) -> None:
         """Report a step of an incident. `other`: the one that it has become part of, and the segment of that one."""
-        split, size = self.split(path, drop.since), None
+        split, above = self.split(path, drop.since), parent_of(path)
+        size, mixed, hidden = None, None, None
         if reason is IncidentReason.RECOVERED:
             better_since = self._watches[path].detector.recovering_since or drop.since
             split = Split(split.before, self.split(path, better_since).after)
-        size = None if reason is IncidentReason.RECOVERED else self._size(path)
+        else:
+            size, mixed = self._size(path), self.mix(path, drop.since)
+            hidden = None if above is None else self.mix(above, drop.since)
         if not sum(split.before):
             # The drop is older than the answers that are kept, but the baseline is still that from before it.
             promoters, passives, detractors = self._watches[path].detector.baseline
             split = Split((round(promoters), round(passives), round(detractors)), split.after)
-        mixed = None if reason is IncidentReason.RECOVERED else self.mix(path, drop.since)
-        above = parent_of(path)
-        hidden = None if above is None or reason is IncidentReason.RECOVERED else self.mix(above, drop.since)
         hidden_in = above if hidden is not None and hidden.hides else None
         below: list[str] = []
         if drop.is_mix and mixed is not None:
-            below = fallen({child: self.split(child, drop.since) for child in self.children(path)})
+            below = fallen(self._splits_below(path, drop.since))
         further = path in self._further if reason is IncidentReason.WORSE else None
         step = incident.Step(path, drop, reason, self._now)
         found = incident.Findings(size, mixed, hidden_in, below, further, other)
