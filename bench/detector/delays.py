@@ -1,6 +1,5 @@
 """How soon a drop is found on one segment's answers, and how seldom there is a false alarm."""
 
-from array import array
 from functools import partial
 from itertools import count
 from typing import NamedTuple
@@ -10,11 +9,11 @@ from numpy.typing import NDArray
 
 from bench.detector.part import Part, Report, Table, spread
 from bench.detector.tree import DAY, USUAL
-from worker.detect.days import BLOCKS, Days
+from worker.detect.days import BLOCKS, HOURS_OF_BLOCK, Days
 from worker.detect.drops import NO_PRIOR, Detector, Group, dropped, variance_of
-from worker.detect.hours import FEWEST_A_DAY, Hours, blocks
+from worker.detect.hours import FEWEST_A_DAY, Hours, blocks, noted
 from worker.flow.policy import IncidentPolicy
-from worker.nps import columns
+from worker.nps.unreported import WIDTH
 
 _SEED = 1
 _YEAR = 365
@@ -66,11 +65,10 @@ def learned(a_day: float, answers: int, chance: np.random.Generator) -> Detector
 
 def _hours(by_block: NDArray[np.int64]) -> tuple[float, ...]:
     """Return what is learned about the hours of the day from the promoters, passives and detractors of each block."""
-    answers = by_block.sum(axis=1)
-    points = 100 * (by_block[:, 0] - by_block[:, 2])
-    better = points - answers * points.sum() / answers.sum()
-    sums = columns.write_floats(array(columns.FLOATS, [*map(float, answers), *map(float, better)]))
-    return blocks(Hours(1, sums), variance_of(USUAL), Days())
+    column = [
+        number for block, counts in enumerate(by_block.tolist()) for number in (DAY + block * HOURS_OF_BLOCK, *counts)
+    ]
+    return blocks(noted(Hours(1), column, WIDTH, 2), variance_of(USUAL), Days())
 
 
 def found_after(line: Line, points: float, chance: np.random.Generator) -> float:

@@ -34,5 +34,5 @@ def test_on_a_big_endian_machine_they_are_turned_round(monkeypatch: pytest.Monke
 def test_numbers_with_a_decimal_point_come_back_and_take_four_bytes() -> None:
     numbers = array("f", (0.5, -3.25, 0.0))
 
-    assert columns.read_floats(columns.write_floats(numbers)) == numbers
-    assert len(columns.write_floats(numbers)) == 12
+    assert columns.read_floats(columns.write(numbers)) == numbers
+    assert len(columns.write(numbers)) == 12

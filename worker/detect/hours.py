@@ -55,7 +55,7 @@ def noted(hours: Hours, column: Sequence[int], width: int, until: int) -> Hours:
             sums[block] = sums[block] * (1 - _FORGOTTEN) + answers[block]
             better = points[block] - answers[block] * mean
             sums[BLOCKS + block] = sums[BLOCKS + block] * (1 - _FORGOTTEN) + better
-    return Hours(until, columns.write_floats(sums) if any(sums) else b"")
+    return Hours(until, columns.write(sums) if any(sums) else b"")
 
 
 def _days(column: Sequence[int], width: int, since: int, until: int) -> Iterator[tuple[list[int], list[int]]]:

@@ -200,7 +200,7 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         return Prior((promoters / n, passives / n, detractors / n), min(self.likeness, n), self.detector.days)
 
     def end_drop(self, since: int, hour: int, *, recovered: bool) -> None:
-        """Note that a drop is over, or that one that was not reported of this segment is; look for drops again.
+        """Note that a drop of this segment is over, or an incident that covered it; look for drops again.
 
         `since`: the hour in which it began; `hour`: in which it ended.
         """

@@ -23,7 +23,7 @@ def read(column: bytes, code: str = SIGNED) -> "array[int]":
     return _ordered(array(code, column))
 
 
-def write(numbers: "array[int]") -> bytes:
+def write(numbers: "array[Number]") -> bytes:
     """Return numbers as a column, which is little-endian on every machine."""
     return numbers.tobytes() if sys.byteorder == "little" else _ordered(numbers[:]).tobytes()
 
@@ -36,11 +36,6 @@ def wider(numbers: "Iterable[int]", most: int) -> "array[int]":
 def read_floats(column: bytes) -> "array[float]":
     """Return the numbers of 4 bytes with a decimal point of a column."""
     return _ordered(array(FLOATS, column))
-
-
-def write_floats(numbers: "array[float]") -> bytes:
-    """Return numbers of 4 bytes with a decimal point as a column."""
-    return _ordered(numbers[:]).tobytes()
 
 
 def _ordered(numbers: "array[Number]") -> "array[Number]":
