@@ -276,6 +276,13 @@ WITH_B = msgspec.structs.replace(opened(), also=["fr/b"])
 COURSES: dict[str, Callable[[], dict[str, Watch]]] = {
     "nps_fell": lambda: {"": watch(*FALLEN, alarm=True)},
     "mix_changed": lambda: {path: watch(*periods, alarm=not path) for path, periods in judged.MOVED.items()},
+    "nps_fell, beside a changed mix": lambda: {
+        # Of "x" only the mix changed; "y" fell. They are told as one incident.
+        "": watch((50, (288, 33, 37)), (12, (221, 32, 105))),
+        **{path: watch((62, (60, 6, 6))) for path in "abc"},
+        **{f"x/{path}" if path else "x": watch(*each, alarm=not path) for path, each in judged.MOVED.items()},
+        "y": watch((50, (60, 6, 6)), (12, (10, 6, 56)), alarm=True),
+    },
     "worse": lambda: {"": watch((50, GOOD), (12, judged.LOWER), drop=opened())},
     "worse, another segment": lambda: judged.second_further().watches,
     "worse, a changed mix": lambda: judged.one_further(msgspec.structs.replace(opened(), is_mix=True)).watches,

@@ -47,7 +47,7 @@ def test_siblings_that_fell_at_about_the_same_time_are_one_incident() -> None:
     assert drops.sibling("fr/b", HOUR) == "fr/a"
     assert drops.sibling("fr/b", HOUR - 10 - 73) is None
     assert drops.sibling("uk", HOUR) is None
-    drops.join("fr/a", "fr/b", Severity.ERROR)
+    drops.join("fr/a", "fr/b", Severity.ERROR, is_mix=False)
 
     assert drops.steps == {"fr/a": IncidentReason.WIDER}
     assert table.open() == {"fr/a": OpenIncident(HOUR, HOUR - 10, Severity.ERROR, updated=HOUR + 5, also=["fr/b"])}
@@ -120,12 +120,24 @@ def test_what_happens_in_the_hour_of_the_opening_is_part_of_the_opening() -> Non
     table = Table()
     drops = table.at(HOUR)
     drops.open("fr/a", opened())
-    drops.join("fr/a", "fr/b", Severity.WARNING)
+    drops.join("fr/a", "fr/b", Severity.WARNING, is_mix=False)
     drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR)
 
     assert drops.steps == {"fr": IncidentReason.NPS_FELL}
     assert table.open()["fr"].first_segment is None
     assert table.open()["fr"].updated == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True)])
+def test_it_is_opened_as_a_changed_mix_only_if_that_is_true_of_all_its_segments(*, first: bool, second: bool) -> None:
+    table = Table()
+    drops = table.at(HOUR)
+    drops.open("fr/a", msgspec.structs.replace(opened(), is_mix=first))
+    drops.join("fr/a", "fr/b", Severity.WARNING, is_mix=second)
+
+    is_mix = first and second
+    assert table.open()["fr/a"].is_mix is is_mix
+    assert drops.steps == {"fr/a": IncidentReason.MIX_CHANGED if is_mix else IncidentReason.NPS_FELL}
 
 
 @pytest.mark.parametrize(("hours", "may"), [(0, False), (1, False), (23, False), (24, True)])
@@ -172,7 +184,7 @@ def test_an_incident_that_is_over_or_unknown_does_not_change() -> None:
     table = Table(fr_a=opened())
     drops = table.at(HOUR + 30)
     table.watches["fr/a"].drop = None
-    drops.join("fr/a", "fr/b", Severity.ERROR)
+    drops.join("fr/a", "fr/b", Severity.ERROR, is_mix=False)
     drops.move("fr/a", "fr", [], IncidentReason.WIDER, Severity.ERROR, HOUR)
 
     assert (table.open(), drops.steps) == ({}, {})

@@ -331,7 +331,7 @@ class Judge:
             elif sibling is not None:
                 drop = self._drops.at(sibling)
                 if drop is not None and self._drops.may_change(drop):
-                    self._drops.join(sibling, culprit, severity)
+                    self._drops.join(sibling, culprit, severity, is_mix=self._is_mix(culprit, began))
                     self._drops.explain(sibling, path)
             else:
                 is_mix = self._is_mix(culprit, began)

@@ -97,7 +97,7 @@ class OpenDrops:
         """Open an incident."""
         self._open_detector(path, drop.since, drop.hour)
         self._keep(path, drop)
-        self.steps[path] = IncidentReason.NPS_FELL if not drop.is_mix else IncidentReason.MIX_CHANGED
+        self.steps[path] = _opening(drop)
 
     def explain(self, path: str, alarmed: str) -> None:
         """Note that the incident about a segment explains the alarm of another one."""
@@ -133,12 +133,14 @@ class OpenDrops:
             None,
         )
 
-    def join(self, place: str, path: str, severity: Severity) -> None:
-        """Let an incident be about a further segment as well."""
+    def join(self, place: str, path: str, severity: Severity, *, is_mix: bool) -> None:
+        """Let an incident be about a further segment as well. `is_mix`: whether only the mix of its answers changed."""
         drop = self._watches[place].drop
         if drop is not None:
             self._open_detector(path, drop.since, drop.hour)
             joined = replace(drop, also=[*drop.also, path], severity=_severer(drop.severity, severity))
+            if drop.hour == self._hour:  # its opening says what is true of all its segments
+                joined = replace(joined, is_mix=drop.is_mix and is_mix)
             self._keep(place, self._as_updated(joined))
             self._table.put(path, self._watches[path])
             self._note_step(place, joined, IncidentReason.WIDER)
@@ -243,13 +245,17 @@ class OpenDrops:
 
     def _note_step(self, path: str, drop: OpenIncident, reason: IncidentReason) -> None:
         """Note the step to report. Whatever happens to an incident in the hour in which it is opened, it is opened."""
-        is_new = drop.hour == self._hour
-        self.steps[path] = IncidentReason.NPS_FELL if is_new else reason
+        self.steps[path] = _opening(drop) if drop.hour == self._hour else reason
 
 
 def _identity(path: str, drop: OpenIncident) -> tuple[str, int]:
     """Return the first segment and the hour of an incident, of which its id is made."""
     return drop.opened_about(path), drop.hour
+
+
+def _opening(drop: OpenIncident) -> IncidentReason:
+    """Return why an incident is opened."""
+    return IncidentReason.MIX_CHANGED if drop.is_mix else IncidentReason.NPS_FELL
 
 
 def _is_same_time(one: int, other: int) -> bool:
