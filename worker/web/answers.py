@@ -5,13 +5,14 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-#: The headers of every answer, but for the pages of links, which have stricter ones (site.py).
+#: The headers of every answer. The pages of links have a stricter policy (site.py).
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # The address of a page of a link is its secret.
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -30,7 +30,7 @@ from worker.web.auditing import Audit, Entry
 from worker.web.cookies import Cookies
 from worker.web.csv_file import csv_of
 from worker.web.entrance import BROWSER, NO_LOGIN, SESSION, Entrance, Visitor
-from worker.web.forms import Unacceptable, form_of
+from worker.web.forms import Unacceptable, fields_of
 from worker.web.gate import Gate
 from worker.web.live import Live
 from worker.web.login import LOGIN, LOGOUT, START, Login, Refused, login_address
@@ -54,6 +54,8 @@ LANGUAGES: Mapping[str, Language] = {"fr": "fr", "en": "en"}
 #: Where a person chooses the language, and where administrators see and end sessions.
 CHOOSE_LANGUAGE, SESSIONS, END_SESSION = "/language", "/sessions", "/sessions/end"
 _CSV = "text/csv; charset=utf-8"
+#: The largest number of fields in a form.
+_MOST_FIELDS = 60
 #: The status of a page by what it says.
 _STATUS: Mapping[Message, int] = {
     Message.NOT_FOUND: 404,
@@ -258,7 +260,7 @@ class BoardSite:
         if not self._needs.entrance.is_own(request.http):
             raise _Stop(self._message(request, Message.NOT_ACCEPTED))
         try:
-            form = await form_of(request.http, largest, self._needs.body_seconds)
+            form = await fields_of(request.http, largest, self._needs.body_seconds, _MOST_FIELDS)
         except Unacceptable as error:
             message = Message.TOO_MUCH if error.status == 413 else Message.NOT_ACCEPTED
             response = self._message(request, message, error.status)

@@ -8,8 +8,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
-#: The largest number of fields.
-_MOST_FIELDS = 60
 
 
 class Unacceptable(Exception):
@@ -20,11 +18,11 @@ class Unacceptable(Exception):
         self.status = status
 
 
-async def form_of(request: web.Request, largest: int, seconds: float) -> dict[str, str]:
+async def fields_of(request: web.Request, largest: int, seconds: float, most_fields: int) -> dict[str, str]:
     """Return the fields of a request's form; if a field comes twice, the last one.
 
     `largest`: in bytes; `seconds`: how long the client may take. Raise Unacceptable if there is no form, if it is too
-    large, or if the client is too slow.
+    large or has more fields, or if the client is too slow.
     """
     if request.content_type != _FORM_TYPE:
         raise Unacceptable(415)
@@ -43,6 +41,6 @@ async def form_of(request: web.Request, largest: int, seconds: float) -> dict[st
         raise Unacceptable(400) from None
     try:
         text = body.decode("ascii", "replace")
-        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS))
+        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=most_fields))
     except ValueError:
         raise Unacceptable(400) from None

@@ -11,12 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qsl
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
-from aiohttp.web_protocol import RequestPayloadError
 from aiokafka.errors import KafkaError
 
 from schemas.alert_command import CommandAction
@@ -33,7 +30,9 @@ from worker.links.standing import OF_REFUSAL, Standing, standing
 from worker.notify.content.readers import Readers
 from worker.routing.receiver import Language, Receiver
 from worker.service import Failure
+from worker.web import answers
 from worker.web.client import client_of_request
+from worker.web.forms import Unacceptable, fields_of
 from worker.web.page import STYLE_HASH, Page, Pages
 
 log = logging.getLogger(__name__)
@@ -48,25 +47,17 @@ _MOST_WAITING = 8
 _GIVE_SECONDS = 20.0
 #: The longest list of languages that is read, in characters.
 _LONGEST_LANGUAGES = 500
-_FORM_TYPE = "application/x-www-form-urlencoded"
 _ACCEPTED_LANGUAGE = re.compile(r"(?P<language>fr|en)(?:-[a-z0-9-]+)?(?:;q=(?P<weight>[01](?:\.[0-9]{0,3})?))?")
 
 #: How often an address may open links that nobody has signed, and send forms, within a span, in ms. Programs that look
 #: through mails open links without end, so links that are valid are not counted.
 _MOST_INVALID, _MOST_FORMS, _SPAN = 60, 60, 60_000
 
-#: The headers of every answer.
+#: The headers of every answer: those of the page, but nothing is loaded, and no script runs.
 HEADERS = {
+    **answers.HEADERS,
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    # The address of a page is its secret.
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex, nofollow, noarchive",
 }
 _STATUS: Mapping[Standing, int] = {Standing.AHEAD: 503, Standing.UNKNOWN: 404}
 
@@ -114,14 +105,6 @@ class _Offer(NamedTuple):
     known: KnownCase
     #: What makes the pages for its receiver.
     pages: Pages
-
-
-class _Unacceptable(Exception):
-    """A request without a form. `status`: the HTTP status of the answer."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Site:
@@ -195,13 +178,14 @@ class Site:
         if isinstance(found, web.Response):
             return found
         try:
-            form = await self._form(request)
-        except _Unacceptable as error:
+            fields = await fields_of(request, LARGEST_BODY, self._needs.body_seconds, _MOST_FIELDS)
+        except Unacceptable as error:
             return _html(found.pages.refused(), error.status)
         # The case may have changed while the form arrived.
         found = self._find(action, request)
         if isinstance(found, web.Response):
             return found
+        form = form_of(fields)
         wrong = problems(form, action, self._needs.policy)
         if wrong:
             return _html(found.pages.asking(found.link, found.known.case, form, wrong), 422)
@@ -227,26 +211,6 @@ class Site:
         if stands is Standing.OFFERED and known is not None:
             return _Offer(link, known, pages)
         return _html(pages.outdated(stands, case), _STATUS.get(stands, 200))
-
-    async def _form(self, request: web.Request) -> Form:
-        """Return the form of a request. Raise _Unacceptable if there is none, or if the client is too slow."""
-        if request.content_type != _FORM_TYPE:
-            raise _Unacceptable(415)
-        try:
-            async with asyncio.timeout(self._needs.body_seconds):
-                body = await request.read()
-        except TimeoutError:
-            raise _Unacceptable(408) from None
-        except web.HTTPRequestEntityTooLarge:
-            raise _Unacceptable(413) from None
-        except (OSError, HttpProcessingError, RequestPayloadError):  # a body that breaks off or is wrongly encoded
-            raise _Unacceptable(400) from None
-        try:
-            text = body.decode("ascii", "replace")
-            fields = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS)
-        except ValueError:
-            raise _Unacceptable(400) from None
-        return form_of(dict(fields))
 
     async def _carry_out(self, offer: _Offer, form: Form) -> web.Response:
         """Give the command of a form, and return the page that says what became of it."""
