@@ -79,6 +79,9 @@ class Clock(SystemClock):
     def now(self) -> int:
         return self.time
 
+    def steady(self) -> int:
+        return super().steady() + self.time - NOW
+
 
 class Answered(NamedTuple):
     """The worker's answer to a command."""
@@ -105,10 +108,13 @@ class Texts:
 
     def __init__(self) -> None:
         self.text = ""
+        #: How often the page was made.
+        self.made = 0
 
     def hello(self, visit: Visit, board: Board) -> View | Table | NotFound:
         """Show whose page it is, and the text that the query has."""
         del board
+        self.made += 1
         if visit.query.get("gone"):
             return NotFound()
         if visit.query.get("csv"):
