@@ -81,6 +81,7 @@ class Login:
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
+        # The attempts count by a clock that nobody sets.
         self._by_name = Attempts(_OF_NAME, _SPAN)
         self._by_address = Attempts(_OF_ADDRESS, _SPAN)
         self._verifying = asyncio.Semaphore(_AT_ONCE)
@@ -98,7 +99,7 @@ class Login:
 
     async def with_password(self, request: web.Request, form: Mapping[str, str]) -> web.Response | Refused:
         """Log somebody in whose form has a name and a password, and go to the page that the form names."""
-        needs, now = self._needs, self._needs.clock.now()
+        needs, now = self._needs, self._needs.clock.steady()
         name, address = form.get("name", "").strip(), needs.entrance.client(request)
         if len(name) > LONGEST_ID:  # nobody has such a name, and it is not remembered
             name = ""
@@ -117,7 +118,7 @@ class Login:
             log.info("a login with a password was refused")
             return Refused(WRONG_PASSWORD)
         self._by_name.forgive(name)
-        session = Session(secrets.token_urlsafe(24), PASSWORD, name, "", now, needs.seals.proof(hashed))
+        session = Session(secrets.token_urlsafe(24), PASSWORD, name, "", needs.clock.now(), needs.seals.proof(hashed))
         return await self._enter(session, form.get("to", ""))
 
     async def start(self, request: web.Request) -> web.Response | Refused:
@@ -139,7 +140,7 @@ class Login:
         needs, now = self._needs, self._needs.clock.now()
         assert needs.provider is not None
         address = needs.entrance.client(request)
-        if wait := self._by_address.wait(address, now):
+        if wait := self._by_address.wait(address, needs.clock.steady()):
             return Refused(TOO_MANY, wait)
         begun, to = self._begun(request, now)
         state, code = request.query.get("state", ""), request.query.get("code", "")
@@ -202,7 +203,7 @@ class Login:
             self._waiting -= 1
 
     async def _refused_by_provider(self, address: str, why: str) -> Refused:
-        self._by_address.note(address, self._needs.clock.now())
+        self._by_address.note(address, self._needs.clock.steady())
         log.warning("a login with web.auth.oidc has failed: %s", why)
         entry = Entry(AuditAction.LOGIN_REFUSED, "refused", PROVIDER_FAILED)
         await self._needs.audit.write_refused(entry, OIDC, None)
