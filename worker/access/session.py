@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from worker.access.person import Person
 from worker.access.settings import AuthSettings
+from worker.flow.timestamps import HOUR
 
 #: The longest cookie, in characters.
 _LONGEST = 2_000
 #: By how much the clocks of two web processes may differ, in ms.
 _CLOCKS_DIFFER = 60_000
-_HOUR = 3_600_000
 _SALT = "detractor-worker.session"
 
 #: How somebody has logged in.
@@ -42,6 +42,10 @@ class Session(NamedTuple):
     began: int
     #: A fingerprint of the password's hash; empty for OIDC.
     proof: str = ""
+
+    def is_over(self, now: int, hours: int) -> bool:
+        """Say whether the time of the session is over. `now`: in ms; `hours`: how long a session lasts."""
+        return now - self.began >= hours * HOUR
 
 
 def public_id(session_id: str) -> str:
@@ -98,8 +102,8 @@ class Seals:
         """Return the session of a cookie; None if there is none, or if its time is over. `now`: in ms."""
         match self.opened(_SALT, cookie):
             case [str(session_id), str(method), str(name), str(group), int(began), str(proof)]:
-                is_fresh = -_CLOCKS_DIFFER <= now - began < hours * _HOUR
-                return Session(session_id, method, name, group, began, proof) if is_fresh else None
+                found = Session(session_id, method, name, group, began, proof)
+                return None if began > now + _CLOCKS_DIFFER or found.is_over(now, hours) else found
             case _:  # there is none, or another version has made it
                 return None
 

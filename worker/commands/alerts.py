@@ -25,11 +25,10 @@ from worker.commands.common import (
     not_answered,
     with_kafka,
 )
-from worker.flow import events
 from worker.flow.cases.known import SEVERITIES, KnownCase
 from worker.flow.text import on_lines, printable_json
-from worker.kafka.asking import Topics
-from worker.kafka.topics import CASES, changelog_name, topic_name
+from worker.kafka.asking import alert_topics
+from worker.kafka.topics import CASES, changelog_name
 from worker.lineage import canonical_path
 from worker.logs import counted
 from worker.settings import Settings
@@ -270,7 +269,7 @@ async def _command(args: argparse.Namespace, settings: Settings) -> int:
         return Exit.FAILED
     more = {"assignee": args.assignee, "outcome": args.outcome, "cause": args.cause, "note": args.note}
     command = _command_about(known, args.action, args) | more
-    answer = await give(settings.kafka, _topics(settings), command, args.timeout)
+    answer = await give(settings.kafka, alert_topics(settings.topic_prefix), command, args.timeout)
     if answer is None:
         return not_answered(args)
     return _say(answer, known, as_json=args.json)
@@ -298,7 +297,9 @@ async def _reapply(args: argparse.Namespace, settings: Settings) -> int:
         if args.alert is not None:
             return Exit.FAILED
     commands = [_command_about(known, CommandAction.REAPPLY, args) | {"service_level": level} for known in measured]
-    answers = await give_all(settings.kafka, _topics(settings), commands, args.timeout) if commands else {}
+    answers = (
+        await give_all(settings.kafka, alert_topics(settings.topic_prefix), commands, args.timeout) if commands else {}
+    )
     return _say_reapplied(args, len(commands), list(answers.values()))
 
 
@@ -341,11 +342,6 @@ def _command_about(known: KnownCase, action: CommandAction, args: argparse.Names
         "action": action,
         "opening": known.case.opening,
     }
-
-
-def _topics(settings: Settings) -> Topics:
-    prefix = settings.topic_prefix
-    return Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
 
 
 def _say(answer: AlertCommandResult, known: KnownCase, *, as_json: bool) -> int:

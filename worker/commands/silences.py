@@ -39,7 +39,7 @@ from worker.flow import events
 from worker.flow.text import on_one_line, printable_json
 from worker.flow.timestamps import from_ms
 from worker.kafka import changelogs, reading, topics
-from worker.kafka.asking import Topics, ask
+from worker.kafka.asking import ask, silence_topics
 from worker.notify.silenced import Known, KnownSilences, Waiting, waiting_in
 from worker.routing.silencing import Silencing
 from worker.settings import Settings
@@ -214,12 +214,8 @@ async def _give(
         "action": action,
         **wanted,
     }
-    prefix = settings.topic_prefix
-    names = Topics(
-        topics.topic_name(prefix, events.SILENCE_COMMANDS), topics.topic_name(prefix, events.SILENCE_COMMAND_RESULTS)
-    )
     key, read = silence_id.encode(), SilenceCommandResult.model_validate_json
-    return await ask(settings.kafka, names, key, command, args.timeout, read)
+    return await ask(settings.kafka, silence_topics(settings.topic_prefix), key, command, args.timeout, read)
 
 
 def _say(answer: SilenceCommandResult, said: str, *, as_json: bool) -> int:

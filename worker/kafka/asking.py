@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from worker.errors import Unreachable
+from worker.flow import events
 from worker.kafka import reading
 from worker.kafka.connection import client_options
 from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
-from worker.kafka.topics import NOT_PERMITTED, not_permitted
+from worker.kafka.topics import NOT_PERMITTED, not_permitted, topic_name
 from worker.settings import KafkaSettings
 
 #: How often the topic of the answers is looked at, in seconds.
@@ -37,6 +38,16 @@ class Topics(NamedTuple):
 
     commands: str
     answers: str
+
+
+def alert_topics(prefix: str) -> Topics:
+    """Return the topics of commands about alerts."""
+    return Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
+
+
+def silence_topics(prefix: str) -> Topics:
+    """Return the topics of commands about silences."""
+    return Topics(topic_name(prefix, events.SILENCE_COMMANDS), topic_name(prefix, events.SILENCE_COMMAND_RESULTS))
 
 
 async def ask(

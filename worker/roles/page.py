@@ -11,9 +11,7 @@ from schemas.silence_command_result import SilenceCommandResult
 from worker.access.session import Seals
 from worker.alerts.commanding import give
 from worker.board.board import Board
-from worker.flow import events
-from worker.kafka.asking import Topics, ask
-from worker.kafka.topics import topic_name
+from worker.kafka.asking import alert_topics, ask, silence_topics
 from worker.notify.content.readers import Readers
 from worker.roles.surroundings import Surroundings
 from worker.service import Background, Failure, Service
@@ -36,8 +34,8 @@ from worker.web.showing import Showing
 
 log = logging.getLogger(__name__)
 
-#: How long the page waits for the worker's answer to a command, in seconds.
-_ANSWER_SECONDS = 10.0
+#: How long a page waits for the worker's answer to a command, in seconds.
+ANSWER_SECONDS = 10.0
 _NO_LOGIN = "the page has no login (web.auth): whoever works on this machine can see everything on it, and act"
 _NO_PROXIES = (
     "web.trusted_proxies is empty: if a reverse proxy forwards to the page, attempts to log in are counted by the name "
@@ -90,16 +88,12 @@ def build(
 
 def _giving(settings: Settings, publishing: Publishing, audit: Audit, surroundings: Surroundings) -> Giving:
     prefix = settings.topic_prefix
-    on_cases = Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
-    on_silences = Topics(
-        topic_name(prefix, events.SILENCE_COMMANDS), topic_name(prefix, events.SILENCE_COMMAND_RESULTS)
-    )
 
     async def on_silence(command: dict[str, Any]) -> SilenceCommandResult | None:
         key, read = str(command["silence_id"]).encode(), SilenceCommandResult.model_validate_json
-        return await ask(settings.kafka, on_silences, key, command, _ANSWER_SECONDS, read)
+        return await ask(settings.kafka, silence_topics(prefix), key, command, ANSWER_SECONDS, read)
 
-    on_case = partial(give, settings.kafka, on_cases, seconds=_ANSWER_SECONDS)
+    on_case = partial(give, settings.kafka, alert_topics(prefix), seconds=ANSWER_SECONDS)
     return Giving(on_case, on_silence, publishing.publish, audit, surroundings.clock)
 
 

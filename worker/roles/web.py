@@ -11,12 +11,11 @@ from aiohttp import web
 from worker.alerts.commanding import give
 from worker.board.board import Board
 from worker.errors import SettingsError
-from worker.flow import events
-from worker.kafka.asking import Topics
-from worker.kafka.topics import topic_name
+from worker.kafka.asking import alert_topics
 from worker.links.signing import Links
 from worker.notify.content.readers import Readers, zone
 from worker.roles import page
+from worker.roles.page import ANSWER_SECONDS
 from worker.roles.surroundings import Surroundings
 from worker.server import Server
 from worker.service import Failure, Service
@@ -29,8 +28,6 @@ from worker.web.site import HEADERS, LARGEST_BODY, Needs, Site
 
 log = logging.getLogger(__name__)
 
-#: How long a page waits for the worker's answer to a command, in seconds.
-_ANSWER_SECONDS = 10.0
 #: The largest number of connections: those of open pages (live.MOST_CLIENTS), and others, so that links and pages can
 #: be reached while all of these are open. With the connections to Kafka, it is below the usual limit of a process.
 _MOST_CONNECTIONS = 900
@@ -92,13 +89,11 @@ def _links(
 ) -> Site:
     """Return the pages of links. Without keys, no link is valid."""
     settings = surroundings.settings
-    prefix = settings.topic_prefix
-    commands = Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
     return Site(
         Needs(
             links=links or Links((), settings.web.link_days),
             cases=cases,
-            give=partial(give, settings.kafka, commands, seconds=_ANSWER_SECONDS),
+            give=partial(give, settings.kafka, alert_topics(settings.topic_prefix), seconds=ANSWER_SECONDS),
             policy=settings.cases,
             readers=readers,
             receivers=settings.routing.receivers,

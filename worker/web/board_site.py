@@ -33,7 +33,17 @@ from worker.web.entrance import BROWSER, NO_LOGIN, SESSION, Entrance, Visitor
 from worker.web.forms import Unacceptable, fields_of
 from worker.web.gate import Gate
 from worker.web.live import Live
-from worker.web.login import LOGIN, LOGOUT, START, Login, Refused, login_address
+from worker.web.login import (
+    LOGIN,
+    LOGOUT,
+    NOT_RECORDED,
+    PROVIDER_FAILED,
+    START,
+    TOO_MANY,
+    Login,
+    Refused,
+    login_address,
+)
 from worker.web.notation import Notation
 from worker.web.oidc import RETURN
 from worker.web.plain import Plain
@@ -69,7 +79,7 @@ _STATUS: Mapping[Message, int] = {
     Message.BROKEN: 500,
 }
 #: The status of the login's page by why the login was refused.
-_REFUSED: Mapping[str, int] = {"too_many_attempts": 429, "not_recorded": 503, "provider_failed": 502}
+_REFUSED: Mapping[str, int] = {TOO_MANY: 429, NOT_RECORDED: 503, PROVIDER_FAILED: 502}
 
 
 @dataclass(frozen=True)
@@ -315,7 +325,7 @@ class BoardSite:
         found: Found | None = self._needs.showing.find(request.http.query.get("page", ""))
         may = visitor is not None and found is not None and visitor.person.may(found.route.permission)
         if visitor is None or found is None or not may or not found.route.kinds:
-            # A browser does not try again after this status.
+            # After this status a browser does not try again by itself; live.js does after a while.
             return web.Response(status=204, headers=HEADERS)
         visit = self._visit_of(request, visitor, found.path, found.parts, found.query)
         return await self._needs.live.serve(request.http, found, visit, visitor, HEADERS)

@@ -92,7 +92,7 @@ class Entrance:
         session = visitor.session
         if session is None:
             return True
-        is_over = self._now() - session.began >= self._auth.session_hours * 3_600_000
+        is_over = session.is_over(self._now(), self._auth.session_hours)
         return not is_over and not self._ended.is_ended(public_id(session.id))
 
     def is_here(self, request: web.Request) -> bool:

@@ -18,6 +18,7 @@ from aiohttp import web
 from worker.access.person import Person
 from worker.cancelling import cancel_all
 from worker.clock import Clock
+from worker.flow.timestamps import HOUR
 from worker.routing.receiver import Language
 from worker.service import Failure
 from worker.web.entrance import Entrance, Visitor
@@ -44,7 +45,6 @@ _COMMENT_SECONDS = 15.0
 _READ_SECONDS, _ACKNOWLEDGE_MS = 10.0, 30_000
 #: How long a client is served until it has to come again, which checks its rights again, in seconds.
 _LONGEST_SECONDS = 1_800.0
-_HOUR = 3_600_000
 #: What a client gets if its page is no more, or is not one that the person may see any more.
 _OVER = b"event: over\ndata:\n\n"
 _COMMENT = b":\n\n"
@@ -226,7 +226,7 @@ class Live:
         """Return what the content of a route would be made from now."""
         board = self._showing.board
         fresh = board.freshness(self._clock.now())
-        return (*board.versions(sorted(route.kinds)), fresh.caught_up, fresh.age_ms // _HOUR)
+        return (*board.versions(sorted(route.kinds)), fresh.caught_up, fresh.age_ms // HOUR)
 
     def _renew(self, watched: Watched) -> None:
         """Render content, and wake the clients that have another one. A bug ends the page's updates, and no other."""

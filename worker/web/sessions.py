@@ -102,7 +102,8 @@ class Sessions:
             try:
                 event = Audit.model_validate_json(record.value or b"")
             except ValidationError:
-                log.warning("%s: offset %d is no entry of this version", self._topic, record.offset)
+                text = "%s, partition %d, offset %d: this version cannot read the record, and leaves it out"
+                log.warning(text, self._topic, record.partition, record.offset)
                 continue
             self._note(event)
 

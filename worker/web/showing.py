@@ -74,7 +74,7 @@ class Showing:
     def page(self, view: View, visit: Visit, *, is_live: bool = False) -> Page:
         """Return a page for a visit, whose form token it has. `is_live`: whether an open page renews itself."""
         here = address_of(visit.path, visit.query)
-        live = f"{LIVE}?{'seen=' + SEEN}&page={quote(here, safe='')}" if is_live else ""
+        live = f"{LIVE}?seen={SEEN}&page={quote(here, safe='')}" if is_live else ""
         template = replace(visit, form_token=TOKEN)
         html = self._rendering.html(view, template, self.board.freshness(visit.now), live)
         seen = _hash(main_of(html))
