@@ -131,7 +131,7 @@ class Texts:
 
 def asking(visit: Visit, board: Board) -> View:
     """Show a form, and how many scores are known."""
-    return View("asking.html.j2", {"said": str(board.scores.version)}, has_forms=True)
+    return View("asking.html.j2", {"said": str(board.scores.version)})
 
 
 async def act(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> SeeOther | View:
@@ -168,7 +168,7 @@ def routes_of(texts: Texts) -> tuple[Route, ...]:
     return (
         Route("GET", "/hello", Permission.VIEW, texts.hello, frozenset({"scores"})),
         Route("GET", "/fragile", Permission.VIEW, texts.fragile, frozenset({"scores"})),
-        Route("GET", "/asking", Permission.VIEW, asking, frozenset({"scores"})),
+        Route("GET", "/asking", Permission.VIEW, asking, frozenset({"scores"}), has_forms=True),
         Route("GET", "/admin", Permission.ADMIN, texts.hello, frozenset({"scores"})),
         Route("GET", "/broken", Permission.VIEW, broken),
         Route("POST", "/act/{alert_id}", Permission.ACT, act),

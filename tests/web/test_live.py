@@ -12,8 +12,11 @@ import pytest
 from aiohttp import ClientError, ClientResponse
 from web.board_rig import Browser, Rig, check_guarded, served, token_of, with_users
 from web.case_desk import Desk
+from web.why_boards import why_board
 
 from worker.web import live as live_module
+from worker.web.rendering import main_of
+from worker.web.routes import ROUTES
 
 
 class Event(NamedTuple):
@@ -165,6 +168,18 @@ async def test_a_page_with_forms_is_rendered_for_each_person() -> None:
             change(rig)
             assert "ann, version" in (await one.next()).data
             assert "adm, version" in (await two.next()).data
+
+
+async def test_the_list_of_pages_says_which_of_those_that_renew_themselves_have_forms() -> None:
+    found, listed = set[str](), {route.path for route in ROUTES if route.has_forms}
+    paths = {route.path: route.path.replace("{alert_id}", "a-1") for route in ROUTES if route.kinds}
+    async with served(Desk().open().rig) as [cases], served(Rig(board=why_board(), routes=ROUTES)) as [reasons]:
+        for browser in (cases, reasons):
+            for path, address in paths.items():
+                await browser.open(address)
+                if browser.status == 200 and 'name="token"' in main_of(browser.text):
+                    found.add(path)
+    assert found == listed
 
 
 async def test_updates_end_with_the_session_and_begin_only_for_those_who_may_see_the_page() -> None:

@@ -98,8 +98,6 @@ class Live:
         self._entrance = entrance
         self._clock = clock
         self._watched: dict[Key, Watched] = {}
-        #: The paths of routes whose content has had forms.
-        self._personal: set[str] = set()
         self._serving: set[asyncio.Task[object]] = set()
         self._is_open = False
         #: When it was looked for clients that have gone, in ms.
@@ -150,7 +148,7 @@ class Live:
             return web.Response(status=503, text="busy\n", headers={**headers, "Retry-After": "30"})
         response = web.StreamResponse(headers={**headers, **_TYPE})
         _give_up_early(request)
-        key = self._key(found.route, visit)
+        key = _key(found.route, visit)
         seen = request.headers.get("Last-Event-ID") or request.query.get("seen", "")
         client = Client(seen, visit.form_token.encode(), request.transport, visitor)
         self._serving.add(task)
@@ -244,21 +242,11 @@ class Live:
             if client.seen != watched.seen or watched.event is _OVER:
                 client.news.set()
 
-    def _key(self, route: Route, visit: Visit) -> Key:
-        """Return what a visit shares with others."""
-        person = visit.person
-        if route.path not in self._personal:
-            shown = self._showing.ask(route, visit) if self._is_new(visit) else None
-            if isinstance(shown, View) and shown.has_forms:
-                self._personal.add(route.path)
-            else:
-                person = replace(person, name="")
-        return Key(visit.path, tuple(visit.query.items()), visit.language, person)
 
-    def _is_new(self, visit: Visit) -> bool:
-        """Say whether nobody with the same rights has this page open."""
-        person = replace(visit.person, name="")
-        return Key(visit.path, tuple(visit.query.items()), visit.language, person) not in self._watched
+def _key(route: Route, visit: Visit) -> Key:
+    """Return what a visit shares with others."""
+    person = visit.person if route.has_forms else replace(visit.person, name="")
+    return Key(visit.path, tuple(visit.query.items()), visit.language, person)
 
 
 def _event(main: str, seen: str) -> bytes:

@@ -49,6 +49,9 @@ class Route:
     handler: Show | Act
     #: The stores of the board whose changes make the page new: open pages then renew themselves. Empty: they do not.
     kinds: frozenset[str] = frozenset()
+    #: Whether the content of a page that renews itself has forms, so that it may name the person. Other content is
+    #: shared by all people with the same rights, and has nothing of the person's name.
+    has_forms: bool = False
     #: The largest form of a POST, in bytes.
     largest_form: int = LARGEST_FORM
 
@@ -79,15 +82,22 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/compare-history.csv", Permission.VIEW, compare.compare_history_table),
     Route("GET", "/heat", Permission.VIEW, heat.heat, _SCORES),
     Route("GET", "/heat.csv", Permission.VIEW, heat.heat_table),
-    Route("GET", "/cases", Permission.VIEW, case_list.cases, frozenset({"cases", "alerts"})),
+    Route("GET", "/cases", Permission.VIEW, case_list.cases, frozenset({"cases", "alerts"}), has_forms=True),
     Route("GET", "/cases.csv", Permission.VIEW, case_list.cases_table),
     Route("POST", "/cases", Permission.VIEW, case_list.search),
     Route("POST", "/cases/act", Permission.ACT, case_list.act),
-    Route("GET", "/case/{alert_id}", Permission.VIEW, case.case, frozenset({"cases", "alerts", "answers"})),
+    Route(
+        "GET",
+        "/case/{alert_id}",
+        Permission.VIEW,
+        case.case,
+        frozenset({"cases", "alerts", "answers"}),
+        has_forms=True,
+    ),
     Route("POST", "/case/{alert_id}", Permission.ACT, case.act),
     Route("GET", "/loop", Permission.VIEW, loop.loop, frozenset({"recoveries", "cases"})),
     Route("GET", "/loop.csv", Permission.VIEW, loop.loop_table),
-    Route("GET", "/answers", Permission.VIEW, answers.answers, frozenset({"answers"})),
+    Route("GET", "/answers", Permission.VIEW, answers.answers, frozenset({"answers"}), has_forms=True),
     Route("POST", "/answers", Permission.VIEW, answers.find_answers),
     Route("GET", "/incidents", Permission.VIEW, incidents.incidents, frozenset({"incidents"})),
     Route("GET", "/incidents/{alert_id}", Permission.VIEW, incidents.incident, frozenset({"incidents", "deliveries"})),
@@ -95,7 +105,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/deliveries/{delivery_id}", Permission.VIEW, deliveries.delivery, frozenset({"deliveries"})),
     Route("GET", "/digests", Permission.VIEW, deliveries.digests, frozenset({"deliveries"})),
     Route("GET", "/digests/{digest_id}", Permission.VIEW, deliveries.digest, frozenset({"deliveries"})),
-    Route("GET", "/silences", Permission.VIEW, silences.silences, frozenset({"silences"})),
+    Route("GET", "/silences", Permission.VIEW, silences.silences, frozenset({"silences"}), has_forms=True),
     Route("POST", "/silences", Permission.ADMIN, silences.add_silence),
     Route("POST", "/silences/end", Permission.ADMIN, silences.end_silence),
     Route("GET", "/dead-letters", Permission.VIEW, dead_letters.dead_letters, frozenset({"dead_letters"})),

@@ -15,9 +15,6 @@ class View:
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
-    #: Whether the content has forms, so that it may name the person. Other content is shared by all people with the
-    #: same rights, and has nothing of the person's name.
-    has_forms: bool = False
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,6 @@ def _view(
             if oldest is None or not visit.person.sees_all
             else words.kept.format(n=notation.count(len(board.answers)), since=notation.moment(oldest)),
         },
-        has_forms=True,
     )
 
 

@@ -97,7 +97,7 @@ def _view(visit: Visit, board: Board, form: CaseForm, wrong: list[Problem]) -> V
         "chosen": chosen(case),
         **form_values(form, board.cases.policy, words, wrong),
     }
-    return View("case.html.j2", values, 422 if wrong else 200, has_forms=True)
+    return View("case.html.j2", values, 422 if wrong else 200)
 
 
 def _facts(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit) -> list[tuple[str, str]]:

@@ -181,7 +181,7 @@ def _view(
         "may_act": visit.person.may(Permission.ACT),
         **form_values(form or CaseForm(), board.cases.policy, words, wrong or []),
     }
-    return View("cases.html.j2", values, 422 if wrong else 200, has_forms=True)
+    return View("cases.html.j2", values, 422 if wrong else 200)
 
 
 def views(visit: Visit, current: str) -> list[tuple[str, str, bool]]:

@@ -154,7 +154,6 @@ def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = 
             "address": f"/dead-letters/{letter.id}",
         },
         status=422 if problem else 200,
-        has_forms=not obstacle,
     )
 
 

@@ -124,7 +124,6 @@ def _view(
             "longest_reason": LONGEST_REASON,
         },
         status=422 if problem else 200,
-        has_forms=True,
     )
 
 
