@@ -32,10 +32,11 @@ from worker.web.answers import HEADERS
 from worker.web.assets import Assets
 from worker.web.auditing import Audit
 from worker.web.board_site import BoardSite, Needs
+from worker.web.commanding import Answer
 from worker.web.cookies import Cookies
 from worker.web.entrance import Entrance
 from worker.web.gate import Gate
-from worker.web.giving import Answer, Giving
+from worker.web.giving import Giving
 from worker.web.live import Live
 from worker.web.login import Login
 from worker.web.login import Needs as LoginNeeds

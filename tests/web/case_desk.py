@@ -16,7 +16,7 @@ from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.timestamps import rfc3339
 from worker.links.settings import WebSettings
-from worker.web.giving import Answer
+from worker.web.commanding import Answer
 from worker.web.routes import ROUTES
 
 

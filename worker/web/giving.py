@@ -1,12 +1,9 @@
 """The gate of the page to Kafka: commands are given and answered, and `nps.audit` says who has given them."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
-
-from aiokafka.errors import KafkaError
 
 from schemas.audit import AuditAction
 from worker.clock import Clock
@@ -16,6 +13,7 @@ from worker.flow.batch import Output
 from worker.flow.timestamps import rfc3339
 from worker.kafka.producing import Publish
 from worker.web.auditing import Audit, Entry
+from worker.web.commanding import Commanding, Give
 from worker.web.entrance import Visitor
 from worker.web.gate import Given
 from worker.web.visit import Visit
@@ -24,28 +22,10 @@ log = logging.getLogger(__name__)
 
 #: How the commands were given.
 VIA = "page"
-#: How many commands wait for their answers at the same time. Each has connections to Kafka of its own.
-_MOST_WAITING = 8
-#: How long a page waits until Kafka has a command and the worker has answered it, in seconds.
-_GIVE_SECONDS = 20.0
+#: What the commands are about, for the log.
+_ABOUT: Mapping[AuditAction, str] = {AuditAction.ALERT_COMMAND: "alert", AuditAction.SILENCE_COMMAND: "silence"}
 #: How long a corrected record may take until Kafka has acknowledged it, in seconds.
 _PUBLISH_SECONDS = 10.0
-
-
-class Answer(Protocol):
-    """The worker's answer to a command."""
-
-    @property
-    def outcome(self) -> str:
-        """What became of it."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why it was refused."""
-
-
-#: Gives a command, and returns its answer; None if there is no answer in time. Raises Unreachable, Fatal or KafkaError.
-Give = Callable[[dict[str, Any]], Awaitable[Answer | None]]
 
 
 class KafkaGate:
@@ -84,7 +64,7 @@ class Giving:
         self._publish = publish
         self._audit = audit
         self._clock = clock
-        self._waiting = asyncio.Semaphore(_MOST_WAITING)
+        self._commanding = Commanding()
 
     def gate(self, visitor: Visitor) -> KafkaGate:
         """Return the gate of a visitor."""
@@ -101,7 +81,7 @@ class Giving:
             "at": rfc3339(visit.now).decode(),
             "via": VIA,
         }
-        given = await self._answered(full, action, about)
+        given = await self._commanding.answered(self._give[action], full, f"{_ABOUT[action]} {about}")
         if given.outcome != "busy":
             entry = Entry(action, given.outcome, given.reason, about, str(full["action"]), full["command_id"])
             await self._audit.write(entry, visitor)
@@ -117,20 +97,3 @@ class Giving:
             given = Given("unsure")
         await self._audit.write(Entry(AuditAction.SENT_AGAIN, given.outcome, about=letter), visitor)
         return given
-
-    async def _answered(self, command: dict[str, Any], action: AuditAction, about: str) -> Given:
-        if self._waiting.locked():
-            return Given("busy")
-        try:
-            async with self._waiting, asyncio.timeout(_GIVE_SECONDS):
-                answer = await self._give[action](command)
-        except (Unreachable, KafkaError, TimeoutError) as error:
-            why = str(error) if isinstance(error, Unreachable) else type(error).__name__
-            log.warning("%s: a command about %s may not have reached Kafka: %s", action.value, about, why)
-            return Given("unsure")
-        if answer is None:
-            log.warning("%s: the worker has not answered a command about %s in time", action.value, about)
-            return Given("unanswered")
-        if answer.outcome == "refused":
-            return Given("refused", answer.reason)
-        return Given("unchanged" if answer.outcome == "unchanged" else "applied")

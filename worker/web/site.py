@@ -4,24 +4,21 @@ The paths are those of worker/links/signing.py, and /healthz. Every answer has t
 be shown in a frame, and loads and runs nothing. Its connection is closed, so that slow clients hold none for long.
 """
 
-import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from aiokafka.errors import KafkaError
 
 from schemas.alert_command import CommandAction
-from schemas.alert_command_result import AlertCommandResult, CommandOutcome
 from worker.access.attempts import Attempts
 from worker.access.client import Network
 from worker.clock import Clock
-from worker.errors import Fatal, Unreachable
+from worker.errors import Fatal
 from worker.flow.cases.known import KnownCase
 from worker.flow.policy import CasePolicy
 from worker.links.commanding import Form, command_of, form_of, problems
@@ -32,6 +29,7 @@ from worker.routing.receiver import Language, Receiver
 from worker.service import Failure
 from worker.web import answers
 from worker.web.client import client_of_request
+from worker.web.commanding import Commanding, Give
 from worker.web.forms import Unacceptable, fields_of
 from worker.web.page import STYLE_HASH, Page, Pages
 
@@ -41,10 +39,6 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 32_768
 #: The largest number of fields in a form.
 _MOST_FIELDS = 20
-#: How many commands wait for their answers at the same time. Each has connections to Kafka of its own.
-_MOST_WAITING = 8
-#: How long a page waits until Kafka has a command and the worker has answered it, in seconds.
-_GIVE_SECONDS = 20.0
 #: The longest list of languages that is read, in characters.
 _LONGEST_LANGUAGES = 500
 _ACCEPTED_LANGUAGE = re.compile(r"(?P<language>fr|en)(?:-[a-z0-9-]+)?(?:;q=(?P<weight>[01](?:\.[0-9]{0,3})?))?")
@@ -71,10 +65,6 @@ class Cases(Protocol):
 
     def find(self, alert_id: str, now: int) -> KnownCase | None:
         """Return the case of an alert; None if it is not known at the time `now`, in ms."""
-
-
-#: Gives a command, and returns its answer; None if there is no answer in time. Raises Unreachable, Fatal or KafkaError.
-Give = Callable[[dict[str, Any]], Awaitable[AlertCommandResult | None]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +102,7 @@ class Site:
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
-        self._waiting = asyncio.Semaphore(_MOST_WAITING)
+        self._commanding = Commanding()
         self._invalid = Attempts(_MOST_INVALID, _SPAN)
         self._forms = Attempts(_MOST_FORMS, _SPAN)
 
@@ -215,24 +205,26 @@ class Site:
     async def _carry_out(self, offer: _Offer, form: Form) -> web.Response:
         """Give the command of a form, and return the page that says what became of it."""
         link, (customer_id, case), pages = offer
-        if self._waiting.locked():
-            return _html(pages.busy(), 503)
         command = command_of(link, form, customer_id, case, self._needs.clock.now())
-        try:
-            async with self._waiting, asyncio.timeout(_GIVE_SECONDS):
-                answer = await self._needs.give(command)
-        except (Unreachable, KafkaError, TimeoutError) as error:
-            why = str(error) if isinstance(error, Unreachable) else type(error).__name__
-            log.warning("a command about alert %s may not have reached Kafka: %s", link.alert_id, why)
-            return _html(pages.unsure(), 503)
-        if answer is None:
-            log.warning("the worker has not answered a command about alert %s in time", link.alert_id)
-            return _html(pages.waiting(), 202)
-        if answer.outcome != CommandOutcome.REFUSED:
-            return _html(pages.done(link, case, command["actor"]))
-        stands = OF_REFUSAL.get(answer.reason or "")
+        given = await self._commanding.answered(self._needs.give, command, f"alert {link.alert_id}")
+        match given.outcome:
+            case "busy":
+                return _html(pages.busy(), 503)
+            case "unsure":
+                return _html(pages.unsure(), 503)
+            case "unanswered":
+                return _html(pages.waiting(), 202)
+            case "applied" | "unchanged":
+                return _html(pages.done(link, case, command["actor"]))
+            case "refused":
+                return self._refused(offer, given.reason or "")
+
+    def _refused(self, offer: _Offer, reason: str) -> web.Response:
+        """Return the page that says why the worker has refused a command."""
+        link, _, pages = offer
+        stands = OF_REFUSAL.get(reason)
         if stands is None:  # the role process has other settings, such as other causes
-            log.warning("a command about alert %s was refused: %s", link.alert_id, answer.reason)
+            log.warning("a command about alert %s was refused: %s", link.alert_id, reason)
             return _html(pages.refused(), 422)
         known = self._needs.cases.find(link.alert_id, self._needs.clock.now())
         return _html(pages.outdated(stands, None if known is None else known.case), _STATUS.get(stands, 200))
