@@ -9,7 +9,6 @@ from uuid import uuid4
 from schemas.audit import Audit as AuditEvent
 from schemas.audit import AuditAction
 from schemas.emitted import emitted
-from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.errors import Unreachable
 from worker.flow import events
@@ -18,7 +17,7 @@ from worker.flow.timestamps import from_ms, rfc3339
 from worker.kafka import reading, topics
 from worker.kafka.awaiting import when_it_exists
 from worker.kafka.producing import Producing, Publish
-from worker.service import Failure
+from worker.service import Background
 from worker.settings import Settings
 from worker.web.entrance import Visitor
 
@@ -38,8 +37,7 @@ class Publishing:
         self._settings = settings
         self._producing: Producing | None = None
         self._connected = asyncio.Event()
-        self._failure = Failure()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._running = Background(self._run)
 
     @property
     def ready(self) -> bool:
@@ -48,12 +46,11 @@ class Publishing:
 
     async def start(self) -> None:
         """Begin to connect."""
-        self._tasks = [asyncio.create_task(self._run())]
-        self._tasks[0].add_done_callback(self._failure.keep_of)
+        await self._running.start()
 
     async def stop(self) -> None:
         """Disconnect."""
-        await cancel_all(self._tasks)
+        await self._running.stop()
         self._connected.clear()
         producing, self._producing = self._producing, None
         if producing is not None:
@@ -61,7 +58,7 @@ class Publishing:
 
     async def failure(self) -> None:
         """Wait until an error must stop the worker, and raise it."""
-        await self._failure.raised()
+        await self._running.failure()
 
     async def publish(self, outputs: Sequence[Output], seconds: float) -> None:
         """Publish records, as `Producing.publish` does. Raise Unreachable if Kafka does not acknowledge in time."""

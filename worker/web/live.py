@@ -20,7 +20,7 @@ from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.flow.timestamps import HOUR
 from worker.routing.receiver import Language
-from worker.service import Failure
+from worker.service import Background
 from worker.web.entrance import Entrance, Visitor
 from worker.web.routes import Route
 from worker.web.showing import TOKEN, Found, Showing
@@ -102,8 +102,7 @@ class Live:
         self._is_open = False
         #: When it was looked for clients that have gone, in ms.
         self._looked_at = 0
-        self._task: asyncio.Task[None] | None = None
-        self._failure = Failure()
+        self._renewing = Background(self._run)
 
     @property
     def ready(self) -> bool:
@@ -123,18 +122,17 @@ class Live:
     async def start(self) -> None:
         """Begin."""
         self._is_open = True
-        self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(self._failure.keep_of)
+        await self._renewing.start()
 
     async def stop(self) -> None:
         """End all connections."""
         self._is_open = False
-        if self._task is not None:
-            await cancel_all([self._task, *self._serving])
+        await self._renewing.stop()
+        await cancel_all(self._serving)
 
     async def failure(self) -> None:
         """Wait until an error must stop the worker, and raise it."""
-        await self._failure.raised()
+        await self._renewing.failure()
 
     async def serve(
         self, request: web.Request, found: Found, visit: Visit, visitor: Visitor, headers: Mapping[str, str]
