@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.alert import Severity
 from schemas.case import CaseState
-from worker.board.cases import PAGE, CaseBook, CaseQuery
+from worker.board.cases import _MANY, CaseBook, CaseQuery
+from worker.board.newest import PAGE
 from worker.board.unreadable import UNREADABLE
 from worker.flow.cases.case import Case, Cases, encode_cases
 
@@ -158,6 +159,18 @@ def test_many_changes_at_once_are_sorted_as_well() -> None:
     for number in range(1_000):
         found.take(b"c-%d" % number, row(case(f"a-{number:04}", NOW - number)))
     assert ids(found)[0] == "a-0999"
+
+
+@pytest.mark.parametrize("number", [_MANY - 1, _MANY, _MANY + 1, 2 * _MANY])
+def test_changes_take_little_memory_until_somebody_asks_for_a_list(number: int) -> None:
+    found = book(c=[case("first", NOW - 1)])
+    assert ids(found) == ["first"]
+    for one in range(number):
+        found.take(b"c-%d" % one, row(case(f"a-{one:04}", NOW + one)))
+        found.take(b"c-%d" % one, row(case(f"a-{one:04}", NOW - one)) if one < 2 else None)
+    found.take(b"c", None)
+    assert len(found._changed) <= _MANY + 1
+    assert ids(found) == ["a-0001", "a-0000"]
 
 
 def test_a_case_is_found_until_it_is_forgotten_or_erased() -> None:

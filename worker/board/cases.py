@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.case import CaseState
 from worker.board.figures import Overdue
+from worker.board.newest import PAGE
 from worker.board.visible import EVERYTHING, sees
 from worker.flow.cases.case import ENDED, Case, decode_cases, is_forgotten
 from worker.flow.cases.known import SEVERITIES, KnownCase
@@ -21,8 +22,6 @@ from worker.flow.policy import CasePolicy
 from worker.flow.timestamps import DAY
 from worker.lineage import is_below
 
-#: The number of cases on a page of a list.
-PAGE = 50
 #: The place in the order of a case without a time limit.
 _NEVER = 1 << 62
 _STATES = [*CaseState]
@@ -147,8 +146,10 @@ class CaseBook:
         #: Before this time, in ms, none of the cases is forgotten. It may be earlier than need be until all entries are
         #: sorted again.
         self._first_until = _NEVER
-        #: The entries in the order of lists, and the ids of those that have changed since it was made.
+        #: The entries in the order of lists, as they were when somebody last asked for a list.
         self._order: list[_Entry] = []
+        #: The entries that have changed since then, as they are in `_order`. With more than _MANY, no more are noted:
+        #: all entries are sorted again then. In a role without the page, nobody ever asks for a list.
         self._changed: dict[str, _Entry | None] = {}
 
     def __len__(self) -> int:
@@ -262,7 +263,8 @@ class CaseBook:
 
     def _put(self, alert_id: str, entry: _Entry | None) -> None:
         before = self._entries.get(alert_id)
-        self._changed.setdefault(alert_id, before)
+        if len(self._changed) <= _MANY:
+            self._changed.setdefault(alert_id, before)
         if before is not None:
             self._count(before, -1)
         if entry is None:
