@@ -91,6 +91,15 @@ def test_rows_wait_until_somebody_asks_or_until_there_are_too_many(monkeypatch: 
     assert (len(history), history.days("s-1"), history._buckets) == (6, [], 0)
 
 
+def test_a_row_is_reduced_only_as_there_is_no_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 8)
+    history = History()
+    for number in (0, 1, 0, 2, 0, 3, 0, 4):
+        history.take(f"s-{number}", row([(0, 9)]))
+    assert [*history._waiting] == ["s-2", "s-3", "s-0", "s-4"]
+    assert [*history._rows] == ["s-1"]
+
+
 def test_what_is_no_row_is_refused() -> None:
     with pytest.raises(UNREADABLE):
         History().take("fr", b"no row")

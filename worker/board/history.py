@@ -101,14 +101,14 @@ class History:
     """The history by the path of a segment or a survey.
 
     A busy segment's row is written about once a second, and is seldom looked at. So the three numbers of each day are
-    computed when somebody asks, or when too many rows wait for that.
+    computed when somebody asks. If too many rows wait for that, they are computed of the rows that wait the longest.
     """
 
     def __init__(self) -> None:
         #: It grows with each change.
         self.version = 0
         self._rows: dict[str, _Row] = {}
-        #: The rows for which that was not done yet, and their number of buckets.
+        #: The rows for which that was not done yet, the one that waits the longest first, and their number of buckets.
         self._waiting: dict[str, _Peeked] = {}
         self._buckets = 0
 
@@ -133,16 +133,14 @@ class History:
         peeked = _Peeked(days, hours, partition)
         self._waiting[path] = peeked
         self._buckets += peeked.size
-        if self._buckets > _MOST_WAITING:
-            for waiting in [*self._waiting]:
-                self._row(waiting)
+        while self._buckets > _MOST_WAITING:
+            self._row(next(iter(self._waiting)))
 
     def forget(self, partition: int) -> None:
         """Forget the rows of a partition, since the changelog was deleted and created again."""
-        self.version += 1
-        for path in [*self._waiting]:
-            self._row(path)
-        self._rows = {path: row for path, row in self._rows.items() if row.partition != partition}
+        known = self._rows | self._waiting
+        for path in [path for path, row in known.items() if row.partition == partition]:
+            self.take(path, None)
 
     def days(self, path: str) -> list[DayCount]:
         """Return the answers by day, the oldest day first. Days without answers are left out."""
