@@ -4,6 +4,7 @@ import pytest
 from board.records import decision
 from flow.records import NOW, Record
 
+from worker.board import answers as module
 from worker.board.answers import Answer, AnswerLog, AnswerQuery, Verdict
 from worker.board.newest import Bounds
 from worker.board.unreadable import UNREADABLE
@@ -64,6 +65,17 @@ def test_what_is_older_than_the_bounds_allow_is_found_nowhere() -> None:
     assert responses(found)[0] == "r-29"
     assert found.of_response("r-0") == []
     assert len(found.of_customer("c")) == len(found)
+
+
+def test_what_rules_decide_is_shared_and_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_SHARED", 3)
+    found = log(decision(NOW, rules=_QUIET), decision(NOW + 1, rules=_QUIET))
+    one, other = found.latest(AnswerQuery()).entries
+    assert one.verdicts is other.verdicts
+    for number in range(20):
+        found.take(decision(NOW + 2 + number, rules=[{**_QUIET[0], "reason": f"reason_{number}"}]))
+        assert len(found._verdicts) <= 4
+    assert [one.verdicts[0].reason for one in found.latest(AnswerQuery()).entries][:2] == ["reason_19", "reason_18"]
 
 
 def test_the_answers_of_an_erased_customer_are_dropped() -> None:

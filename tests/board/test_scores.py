@@ -42,6 +42,7 @@ def test_a_segment_that_is_forgotten_is_in_no_list() -> None:
     found.take("fr/a", None)
 
     assert (found.paths(), found.children("fr"), found.get("fr/a")) == (["", "fr"], [], None)
+    assert found._children.keys() == {""}
     assert found.version > before
     before = found.version
     found.take("fr/a", None)

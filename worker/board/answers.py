@@ -11,6 +11,8 @@ from worker.board.visible import EVERYTHING, sees
 from worker.flow.batch import Record
 from worker.lineage import is_below
 
+#: What rules decide is shared by answers up to this number of different decisions. This worker makes far fewer.
+_MOST_SHARED = 1_000
 #: The rule that opens alerts, and how its verdicts begin if it has done something.
 ALERT_RULE, ALERT_VERDICT = "detractor_alert", "alert_"
 
@@ -112,6 +114,8 @@ class AnswerLog:
             return
         verdicts = tuple(map(_verdict, read.rules))
         if all(not verdict.figures for verdict in verdicts):
+            if len(self._verdicts) > _MOST_SHARED:
+                self._verdicts.clear()
             verdicts = self._verdicts.setdefault(verdicts, verdicts)
         answer = Answer(
             (record.timestamp, record.partition, record.offset),

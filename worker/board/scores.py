@@ -102,6 +102,8 @@ class ScoreBook:
             return
         self.version += 1
         self._surveys.discard(path)
-        siblings = self._children.get(parent_of(path) or "")
-        if siblings is not None:
-            siblings.discard(path)
+        above = parent_of(path) or ""
+        siblings = self._children.get(above, set())
+        siblings.discard(path)
+        if not siblings:
+            self._children.pop(above, None)
