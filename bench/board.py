@@ -24,7 +24,7 @@ from schemas.alert import Severity
 from schemas.case import CaseState
 from schemas.cloudevents import ALERT
 from worker.board.answers import AnswerQuery
-from worker.board.board import Board
+from worker.board.board import FEWER, Board
 from worker.board.cases import CaseQuery
 from worker.board.dead_letters import LetterQuery
 from worker.board.deliveries import LineQuery
@@ -37,14 +37,13 @@ from worker.flow.ids import make_id
 from worker.flow.policy import CasePolicy
 from worker.nps.segment import Segment
 
-NOW = 1_767_225_600_000
+#: The made-up data ends now: the role leaves out what is too old, such as cases that are forgotten.
+NOW = int(time.time()) * 1_000
 _DAY, _HOUR = 86_400_000, 3_600_000
 #: As large as a region with its shops: 100 of them have 10,000 segments.
 _PER_REGION = 100
 _REPEATS = 15
 PARTITIONS = 12
-#: Of dead letters, a tenth is kept (worker/web/following/sources.py).
-_FEWER = 10
 _COMMENT = "Livré avec six jours de retard, et personne ne répond au téléphone. Je ne commanderai plus chez vous. " * 2
 
 
@@ -162,7 +161,7 @@ def logs(paths: list[str], number: int, chance: random.Random) -> Iterator[tuple
         example: dict[str, Any], changed: Callable[[int], dict[str, Any]], kind: str = ""
     ) -> Iterator[MemoryRecord]:
         headers = [("ce_type", kind.encode())] if kind else []
-        for one in range(number // _FEWER if kind == "letter" else number):
+        for one in range(number // FEWER if kind == "letter" else number):
             value = json.dumps(example | changed(one)).encode()
             yield MemoryRecord("", one % PARTITIONS, one // PARTITIONS, NOW + one, b"", value, headers)
 

@@ -118,7 +118,7 @@ async def news(servers: str, prefix: str, process: int, port: int) -> list[str]:
                     if client.address in {_OPEN[0], _OPEN[-1]}
                     for number, since in sent.items()
                 ]
-            last = quantiles(delays, n=100)[98]
+            last = quantiles(delays, n=100, method="inclusive")[98]
             lines.append(
                 f"{open_pages} open pages, an event a second on each: seen after {median(delays):.2f} s (median), "
                 f"{last:.2f} s (99 %), {max(delays):.2f} s (longest); the role takes {share:.0%} of a core"
