@@ -18,7 +18,7 @@ from worker.kafka.rows import Fence, Head, PartitionState
 from worker.settings import Settings
 from worker.web.following.cases_of_links import CasesOfLinks
 from worker.web.following.followed import Followed, Source
-from worker.web.following.sources import cases_source, sources
+from worker.web.following.sources import bounds_of, cases_source, sources
 
 
 class Cases:
@@ -197,6 +197,10 @@ def test_every_kind_of_data_has_a_source_and_each_is_followed_once() -> None:
     kinds = [kind for source in found for kind in source.kinds]
     assert sorted(kinds) == sorted(KINDS)
     assert len({source.topic for source in found}) == len(found)
+
+
+def test_the_bounds_are_those_of_the_default_settings() -> None:
+    assert bounds_of(Settings.model_construct()) == Bounds()
 
 
 @pytest.mark.parametrize("value", [b'{"zz":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b'{"key":"\xc3\xa9"}', b"\xff", b""])

@@ -33,12 +33,12 @@ T = TypeVar("T", bound=Kept)
 
 
 class Bounds(NamedTuple):
-    """How much is kept of a topic, in all partitions together."""
+    """How much is kept of a topic, in all partitions together. By default, as much as by the default settings."""
 
     #: The largest number of records.
     records: int = 20_000
     #: Their largest size, in bytes of the records' values.
-    size: int = 64_000_000
+    size: int = 32_000_000
 
 
 class Page(NamedTuple, Generic[E]):

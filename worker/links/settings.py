@@ -57,7 +57,7 @@ class WebSettings(SecretSection):
         ge=1_000,
         le=1_000_000,
         description="Number of the newest records that the page keeps in memory of each of these: decisions, steps of "
-        "alerts and cases, recoveries, deliveries. Of dead letters it reads a tenth.",
+        "alerts and cases, steps of incidents, recoveries, deliveries. Of dead letters it reads a tenth.",
     )
     latest_megabytes: int = Field(
         default=32,
