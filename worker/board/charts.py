@@ -189,8 +189,7 @@ def stacked(classes: Sequence[int]) -> list[tuple[float, float]]:
 
 def whisker(nps: float, low: float, high: float, axis: tuple[float, float]) -> Whisker:
     """Return an NPS and the ends of its interval on a scale. `axis`: the ends of the scale."""
-    scale = Scale(*axis, 2.0, 98.0)
-    return Whisker(scale.at(low), scale.at(nps), scale.at(high))
+    return Whisker(place(low, axis), place(nps, axis), place(high, axis))
 
 
 def place(value: float, axis: tuple[float, float]) -> float:

@@ -55,11 +55,8 @@ class Smooth(NamedTuple):
 
 def total(days: Sequence[Day], first: int, last: int) -> Period:
     """Return the answers from the day `first` to the day `last`."""
-    promoters = passives = detractors = 0
-    for day, up, middle, down in days:
-        if first <= day <= last:
-            promoters, passives, detractors = promoters + up, passives + middle, detractors + down
-    return Period(first, last, (promoters, passives, detractors))
+    [period] = _cut(days, [(first, last)])
+    return period
 
 
 def by_days(days: Sequence[Day], first: int, last: int) -> list[Period]:
