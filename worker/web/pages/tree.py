@@ -45,11 +45,9 @@ class Placed(NamedTuple):
 class Row(NamedTuple):
     """A segment as the tree shows it."""
 
-    path: str
     name: str
     #: Where one comes from here: to the segments below, or to the overview.
     address: str
-    overview: str
     compare: str
     children: int
     figure: WindowScore
@@ -105,7 +103,6 @@ def tree(visit: Visit, board: Board) -> View | NotFound:
             "csv": address_of("/tree.csv", visit.query, page=None),
             "change": None if changes is None else _change_in_words(changes, words, notation),
             "movers": [] if changes is None else [_mover(each, choice, words, notation) for each in changes.movers],
-            "choices": [(row.path, row.name) for row in sorted(rows, key=lambda row: row.name)],
         },
     )
 
@@ -176,13 +173,10 @@ def _row(
     if figure is None:
         return None
     children = len(board.scores.children(path))
-    overview = address_of("/", choice.query, segment=path)
     own, parent = board.scores.counts(path, choice.window), board.scores.counts(choice.path, choice.window)
     return Row(
-        path,
         notation.name(path),
-        address_of("/tree", choice.query, segment=path) if children else overview,
-        overview,
+        address_of("/tree" if children else "/", choice.query, segment=path),
         address_of("/compare", choice.query, segment=None, a=path),
         children,
         figure,

@@ -25,7 +25,6 @@ class CaseWords:
     none_overdue: tuple[str, str]  # one case, and {n}
     none: str
     none_found: str  # in its place after a search for a customer
-    search: str
     customer: str
     find: str
     no_search: str  # for a person who may not see customers
@@ -84,14 +83,12 @@ class CaseWords:
     no_others: str
     next_answer: str  # {score} {when}
     steps: str
-    steps_hint: str
     alert_steps: Mapping[str, str]  # by action
     case_steps: Mapping[str, str]  # by action
     case_reasons: Mapping[str, str]  # by reason, if it says more than the action
     to_assignee: str  # {assignee}
     to_receivers: str  # {receivers}
     number: str  # the id of the alert
-    why: str  # the link to the decisions about the answer
     # Acting.
     actions: str
     no_permission: str
@@ -117,7 +114,6 @@ _ENGLISH = CaseWords(
     none_overdue=("1 case, not overdue", "{n} cases, none of them overdue"),
     none="There is no such case.",
     none_found="No case of this customer is known. The number must be complete.",
-    search="Find a customer",
     customer="Customer number",
     find="Find",
     no_search="Customers’ numbers are hidden from you, so you cannot search for one.",
@@ -185,7 +181,6 @@ _ENGLISH = CaseWords(
     no_others="No other answer is known.",
     next_answer="Since then the customer has answered again: {score} out of 10, {when}.",
     steps="What has happened",
-    steps_hint="The newest step is the first one.",
     alert_steps={
         "opened": "The alert was opened",
         "updated": "The customer’s answer was changed",
@@ -210,7 +205,6 @@ _ENGLISH = CaseWords(
     to_assignee="to {assignee}",
     to_receivers="to {receivers}",
     number="Case number",
-    why="What was decided about this customer’s answers",
     actions="Act",
     no_permission="You may look at this case, but not act on it.",
     acts={
@@ -271,7 +265,6 @@ _FRENCH = CaseWords(
     none_overdue=("1 dossier, pas en retard", "{n} dossiers, aucun en retard"),
     none="Il n’y a pas de tel dossier.",
     none_found="Aucun dossier de ce client n’est connu. Le numéro doit être complet.",
-    search="Chercher un client",
     customer="Numéro de client",
     find="Chercher",
     no_search=french("Les numéros des clients vous sont masqués : vous ne pouvez pas en chercher un."),
@@ -339,7 +332,6 @@ _FRENCH = CaseWords(
     no_others="Aucune autre réponse n’est connue.",
     next_answer=french("Depuis, le client a répondu de nouveau : {score} sur 10, {when}."),
     steps="Ce qui s’est passé",
-    steps_hint="L’étape la plus récente est la première.",
     alert_steps={
         "opened": "L’alerte a été ouverte",
         "updated": "La réponse du client a été modifiée",
@@ -364,7 +356,6 @@ _FRENCH = CaseWords(
     to_assignee="à {assignee}",
     to_receivers="à {receivers}",
     number="Numéro de dossier",
-    why="Ce qui a été décidé des réponses de ce client",
     actions="Agir",
     no_permission="Vous pouvez consulter ce dossier, mais pas agir.",
     acts={

@@ -23,7 +23,6 @@ class DeadLetterWords:
     every_reason: str
     detail: str
     place: str
-    topic: str
     partition: str
     offset: str
     delivery: str  # {source}: it came by HTTP
@@ -97,7 +96,6 @@ _ENGLISH = DeadLetterWords(
     every_reason="every reason",
     detail="In detail",
     place="Where it was",
-    topic="Topic",
     partition="Partition",
     offset="Offset",
     delivery="delivered by the survey tool {source}",
@@ -189,7 +187,6 @@ _FRENCH = DeadLetterWords(
     every_reason="toutes les raisons",
     detail="En détail",
     place="Où c’était",
-    topic="Topic",
     partition="Partition",
     offset="Offset",
     delivery="livré par l’outil d’enquête {source}",

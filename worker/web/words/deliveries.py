@@ -41,11 +41,8 @@ class DeliveryWords:
     incident: str
     digest: str
     route: str
-    attempts: str
     attempt: str  # {n}
     next_attempt: str  # {when}
-    held_by: str
-    why: str
     open: str
     back: str
     one: str
@@ -138,11 +135,8 @@ _ENGLISH = DeliveryWords(
     incident="an incident",
     digest="a digest",
     route="Route",
-    attempts="Attempts",
     attempt="attempt {n}",
     next_attempt="next attempt: {when}",
-    held_by="Held back by the silence",
-    why="Why",
     open="Look at it",
     back="All messages",
     one="A message",
@@ -235,11 +229,8 @@ _FRENCH = DeliveryWords(
     incident="un incident",
     digest="un récapitulatif",
     route="Route",
-    attempts="Tentatives",
     attempt="tentative {n}",
     next_attempt=french("prochaine tentative : {when}"),
-    held_by="Retenu par le silence",
-    why="Pourquoi",
     open="Voir",
     back="Tous les messages",
     one="Un message",

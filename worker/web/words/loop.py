@@ -22,12 +22,10 @@ class LoopWords:
     everywhere: str
     whole: str
     resolved: str
-    withdrawn: str
     acknowledged_after: str
     resolved_after: str
     nine_of_ten: str  # {time}
     in_time: str
-    none_limited: str
     recovered: str
     after_resolved: str  # {share}
     without: str  # {share}
@@ -53,12 +51,10 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         everywhere="Everywhere",
         whole="All cases",
         resolved="Resolved",
-        withdrawn="Withdrawn",
         acknowledged_after="Acknowledged after",
         resolved_after="Resolved after",
         nine_of_ten="nine of ten within {time}",
         in_time="Resolved in time",
-        none_limited="no time limits",
         recovered="Answered better later",
         after_resolved="after their case was resolved: {share}",
         without="without: {share}",
@@ -84,12 +80,10 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         everywhere="Partout",
         whole="Tous les dossiers",
         resolved="Clos",
-        withdrawn="Levés",
         acknowledged_after="Pris en charge après",
         resolved_after="Clos après",
         nine_of_ten="neuf sur dix en {time}",
         in_time="Clos à temps",
-        none_limited="sans échéance",
         recovered="Meilleure réponse ensuite",
         after_resolved=french("une fois le dossier clos : {share}"),
         without=french("sans cela : {share}"),

@@ -11,7 +11,6 @@ from worker.routing.receiver import Language
 class OverviewWords:
     """The words of one language."""
 
-    title: str
     drags: str
     drags_hint: str
     drags_line: str  # {points} with their unit
@@ -27,7 +26,6 @@ class OverviewWords:
     eleven: str
     eleven_hint: str
     meanings: Mapping[str, str]  # by window
-    by_customer: str
     by_customer_meaning: str
     by_customer_name: str  # {window}
     not_counted: str
@@ -37,7 +35,6 @@ class OverviewWords:
 
 
 _ENGLISH = OverviewWords(
-    title="Overview",
     drags="What drags the score down",
     drags_hint="How many points each segment takes from this NPS, by its share of the answers.",
     drags_line="takes {points}",
@@ -61,7 +58,6 @@ _ENGLISH = OverviewWords(
         "last_100": "The last 100 answers, however long they took to come.",
         "all": "Every answer that has been counted.",
     },
-    by_customer="each customer once",
     by_customer_meaning="Only the latest answer of each customer, so nobody counts more by answering often.",
     by_customer_name="{window}, each customer once",
     not_counted="not counted for the whole time yet",
@@ -77,7 +73,6 @@ _ENGLISH = OverviewWords(
 )
 
 _FRENCH = OverviewWords(
-    title="Synthèse",
     drags="Ce qui tire le score vers le bas",
     drags_hint="Combien de points chaque périmètre enlève à ce NPS, selon sa part des réponses.",
     drags_line="enlève {points}",
@@ -101,7 +96,6 @@ _FRENCH = OverviewWords(
         "last_100": "Les 100 dernières réponses, quel que soit le temps qu’elles ont pris.",
         "all": "Toutes les réponses comptées.",
     },
-    by_customer="chaque client une fois",
     by_customer_meaning=french(
         "Seulement la dernière réponse de chaque client : répondre souvent ne donne pas plus de poids."
     ),

@@ -31,7 +31,6 @@ class ScoreWords:
     indicative: str
     no_answers: str  # {window}
     shares: Mapping[str, str]  # by class, {share}
-    classes: Mapping[str, str]  # by class: promoters, passives, detractors
     bars: str  # {promoters} {passives} {detractors}, the description of a bar
     whisker: str  # {nps} {interval}
     nps: str
@@ -89,7 +88,6 @@ _ENGLISH = ScoreWords(
         "passives": "{share} passives (7 and 8)",
         "detractors": "{share} detractors (0 to 6)",
     },
-    classes={"promoters": "Promoters", "passives": "Passives", "detractors": "Detractors"},
     bars="{promoters} promoters, {passives} passives, {detractors} detractors",
     whisker="NPS {nps}, with 95% certainty {interval}",
     nps="NPS",
@@ -149,7 +147,6 @@ _FRENCH = ScoreWords(
         "passives": "{share} de passifs (7 et 8)",
         "detractors": "{share} de détracteurs (0 à 6)",
     },
-    classes={"promoters": "Promoteurs", "passives": "Passifs", "detractors": "Détracteurs"},
     bars="{promoters} de promoteurs, {passives} de passifs, {detractors} de détracteurs",
     whisker=french("NPS de {nps} ; avec une certitude de 95 %, {interval}"),
     nps="NPS",

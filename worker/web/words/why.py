@@ -21,7 +21,6 @@ class WhyWords:
     incidents: str
     show: str
     find: str
-    every: str
     rows: tuple[str, str]  # one, and {n}
     newer: str
     older: str
@@ -43,7 +42,6 @@ _ENGLISH = WhyWords(
     incidents="Incidents",
     show="Show",
     find="Find",
-    every="all",
     rows=("1 row", "{n} rows"),
     newer="To the newest",
     older="Older",
@@ -75,7 +73,6 @@ _FRENCH = WhyWords(
     incidents="Incidents",
     show="Afficher",
     find="Chercher",
-    every="tous",
     rows=("1 ligne", "{n} lignes"),
     newer="Aux plus récents",
     older="Plus anciens",
