@@ -9,6 +9,7 @@ from web.pages import html, text
 from worker.board.board import Board
 from worker.web.pages.heat import FEW, heat, heat_table, level
 from worker.web.view import NotFound, Table, View
+from worker.web.words.tree import TREE_WORDS
 
 BOARD = board()
 
@@ -51,12 +52,24 @@ def test_the_month_that_is_not_over_says_so() -> None:
 )
 def test_the_colour_says_how_far_a_month_is_from_the_whole(nps: float, expected: str) -> None:
     assert expected == level(nps, 0.0)
+    assert all(expected in words.legend for words in TREE_WORDS.values())
     assert expected == level(nps + 7, 7.0)
 
 
-def test_every_colour_has_words() -> None:
-    found = text(heat, visit("/heat"), BOARD)
-    assert "30 points or more below 15 to 30 below 5 to 15 below about the same" in found
+def test_the_legend_has_the_colours_of_the_cells_and_no_others() -> None:
+    found = html(heat, visit("/heat", segment="Retail"), BOARD)
+    body, legend = found[found.index("<tbody>") :].split("</table>")
+    colours = re.compile(r"(?:low|high)-[123]|level")
+    assert set(colours.findall(body)) == set(colours.findall(legend))
+    assert "30 points or more below" in legend
+    assert "in italics and brackets" in legend
+
+    even = Board()
+    put(even, "", {TODAY - day: (6, 2, 2) for day in range(365)})
+    shown = text(heat, visit("/heat"), even)
+    assert "about the same" in shown
+    assert "above" not in shown
+    assert "in italics and brackets" not in shown
 
 
 def test_without_history_it_says_so() -> None:

@@ -46,6 +46,20 @@ def test_all_eleven_scores_are_shown_and_one_that_is_not_counted_yet_says_so() -
     assert 1 == table.count("not counted for the whole time yet")
 
 
+@pytest.mark.parametrize(("older", "expected"), [(0, True), (1, False)])
+def test_rows_with_the_numbers_of_all_time_are_explained(older: int, expected: bool) -> None:
+    found = Board()
+    put(found, "", {TODAY: (60, 20, 20)})
+    known = found.scores.get("")
+    assert known is not None
+    whole = known.windows["all"]
+    whole = whole.model_copy(update={"n": whole.n + older, "passives": whole.passives + older})
+    known = known.model_copy(update={"windows": {**known.windows, "all": whole}})
+    found.scores.take("", known.model_dump_json().encode())
+    same = "Rows with as many answers as “all time” have the same answers"
+    assert expected == (same in text(overview, visit(), found))
+
+
 def test_another_window_changes_the_number() -> None:
     figure = BOARD.scores.get("")
     assert figure is not None

@@ -115,7 +115,7 @@ async def test_a_page_shows_the_case_and_a_form_that_only_a_person_sends() -> No
 
     assert status == 200
     assert form == {"method": "post", "accept-charset": "utf-8"}
-    for shown in ("2 out of 10", "critical", "fr/shop-3", "autumn", "Open since", "open", "Alert: a-1"):
+    for shown in ("2 out of 10", "critical", "fr/shop-3", "autumn", "Open since", "open", "Case number: a-1"):
         assert shown in text
     assert [field.get("name") for field in Elements(text).of("input")] == ["outcome"] * 4 + ["name"]
     assert [option["value"] for option in Elements(text).of("option")] == ["", "delivery", "price"]

@@ -196,6 +196,19 @@ def test_who_sees_a_segment_sees_the_messages_about_it() -> None:
     assert "3 rows" in text(deliveries, visiting("/deliveries", segments=("Retail/Marseille", "Retail/Lyon")), BOARD)
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_a_title_begins_with_a_capital_letter_and_has_the_colons_of_its_language(path: str) -> None:
+    show, parts = PAGES[path]
+    colons: Mapping[Language, str] = {"en": r"\S: ", "fr": "\N{NO-BREAK SPACE}: "}
+    for language, colon in colons.items():
+        found = html(show, replace(visit(path, language), parts=parts), BOARD)
+        [title] = re.findall("<title>(.*?)</title>", found)
+        [heading] = re.findall("<h1[^>]*>(.*?)</h1>", found)
+        for text_ in (title, heading):
+            assert text_[0].isupper()
+            assert text_.count(":") == len(re.findall(colon, text_))
+
+
 def test_a_digest_is_shown_with_its_members() -> None:
     found = read("/digests/digest-1")
     assert found.count("It was in a digest.") == 2

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
+from worker.notify.content.language import WORDS
 from worker.routing.receiver import Language
 from worker.web.notation import DAY, HOUR, MINUTE, Notation
 from worker.web.visit import Visit
@@ -47,6 +48,8 @@ class Layout:
 
     language: Language
     words: LayoutWords
+    #: What stands between a name and what it names: in French, a space precedes the colon.
+    colon: str
     sections: tuple[Section, ...]
     #: How old the data is, as a sentence.
     as_of: str
@@ -62,6 +65,7 @@ def layout(visit: Visit, fresh: Fresh) -> Layout:
     return Layout(
         visit.language,
         words,
+        WORDS[visit.language].colon,
         tuple(
             Section(words.sections[name], address, _is_current(visit.path, address, beginnings))
             for name, (address, beginnings) in SECTIONS.items()

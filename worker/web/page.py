@@ -89,7 +89,6 @@ class Page:
             page=self,
             words=PAGE_WORDS[self.language],
             colon=WORDS[self.language].colon,
-            alert=WORDS[self.language].alert_id,
             style=STYLE,
             longest_name=LONGEST_NAME,
             longest_note=LONGEST_NOTE,

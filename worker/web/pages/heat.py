@@ -59,6 +59,9 @@ def heat(visit: Visit, board: Board) -> View | NotFound:
     part = cut(visit, len(children))
     shown = [(path, _months(board, path, choice)) for path in children[part.first : part.last]]
     reference = whole.nps or 0.0
+    own_row = _row(choice.path, own, reference, choice, notation)
+    rows = [_row(path, found, reference, choice, notation) for path, found in shown]
+    cells = [cell for row in (own_row, *rows) for cell in row.cells]
     return View(
         "heat.html.j2",
         {
@@ -67,8 +70,11 @@ def heat(visit: Visit, board: Board) -> View | NotFound:
             "views": views(choice, words, "heat", visit),
             "steps": steps_to(visit, choice.path, "/heat", choice.query, notation),
             "months": [_month(each, notation) for each in reversed(own)],
-            "own": _row(choice.path, own, reference, choice, notation),
-            "rows": [_row(path, found, reference, choice, notation) for path, found in shown],
+            "own": own_row,
+            "rows": rows,
+            # The legend explains what the cells have.
+            "levels": {cell.level for cell in cells},
+            "has_few": any(cell.few for cell in cells),
             "answered": whole.n > 0,
             "reference": notation.points(whole.nps),
             "pager": pager(visit, len(children), notation, LAYOUT_WORDS[visit.language].page),

@@ -141,6 +141,6 @@ def _line(name: str, figures: Figures, words: LoopWords, visit: Visit) -> Line:
         nine_of_ten="" if ninth is None else words.nine_of_ten.format(time=lasting(ninth)),
         in_time=share(figures.resolved_in_time, figures.resolve_limits),
         recovered=words.after_resolved.format(share=share(*after_resolved)) if figures.answered_again else "–",
-        recovered_without=words.without.format(share=share(better, others)) if figures.answered_again else "",
+        recovered_without=words.others.format(share=share(better, others)) if figures.answered_again else "",
         reopened=notation.count(figures.reopened),
     )

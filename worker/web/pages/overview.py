@@ -115,6 +115,7 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
             "cases_address": address_of("/cases", {}, segment=choice.path),
             "tree_address": address_of("/tree", {}, segment=choice.path),
             "eleven": eleven,
+            "has_same": _has_same(eleven),
             "middle": place(0.0, axis),
             "history_csv": address_of("/history.csv", choice.query),
             "scores_csv": address_of("/scores.csv", choice.query),
@@ -191,6 +192,12 @@ def _eleven(scores: Scores) -> tuple[list[Score], tuple[float, float]]:
         answered = figure if figure is not None and figure.n else None
         rows.append(Score(window, once, answered, whisker_of(answered, axis), figure is not None))
     return rows, axis
+
+
+def _has_same(eleven: list[Score]) -> bool:
+    """Say whether another row has all answers as well, and so the numbers of the row "all time"."""
+    n = [row.figure.n for row in eleven if row.figure is not None and row.window == "all" and not row.by_customer]
+    return sum(row.figure is not None and [row.figure.n] == n for row in eleven) > 1
 
 
 def _open_incidents(visit: Visit, board: Board, choice: Chosen) -> list[KnownIncident]:

@@ -125,7 +125,8 @@ _ENGLISH = AnswerWords(
             "Counted, because so many answers in so short a time come from many people with the same customer number."
         ),
         (_BURST, "counted", "suspect_scanner"): (
-            "Counted, while others just before it count no more: a program that checks mails seems to have given those."
+            "Counted, although others just before it do not count any more: a program that checks mails seems to have "
+            "given those."
         ),
         (_BURST, "not_counted", Outcome.DOUBLE_CLICK): "Not counted, because the customer clicked twice.",
         (_BURST, "not_counted", Outcome.SUSPECT_SCANNER): (
@@ -151,7 +152,7 @@ _ENGLISH = AnswerWords(
         Outcome.REVISED: "The answer replaces what the customer had said before.",
         Outcome.DUPLICATE: "Nothing has changed, because the same answer had already come.",
         Outcome.DIFFERS: (
-            "Nothing has changed, because the same answer had already come with another content and no higher number."
+            "Nothing has changed, because the same answer had already come with another content and no higher revision."
         ),
         Outcome.SUPERSEDED: "Nothing has changed, because a newer version of the answer had already come.",
         Outcome.TEST: "A trial answer, which does not count.",
@@ -305,7 +306,7 @@ _FRENCH = AnswerWords(
         Outcome.REVISED: "La réponse remplace ce que le client avait dit auparavant.",
         Outcome.DUPLICATE: "Rien n’a changé, car la même réponse était déjà arrivée.",
         Outcome.DIFFERS: (
-            "Rien n’a changé, car la même réponse était déjà arrivée avec un autre contenu, sans numéro plus élevé."
+            "Rien n’a changé, car la même réponse était déjà arrivée avec un autre contenu, sans révision plus élevée."
         ),
         Outcome.SUPERSEDED: "Rien n’a changé, car une version plus récente de la réponse était déjà arrivée.",
         Outcome.TEST: "Une réponse d’essai, qui ne compte pas.",

@@ -107,7 +107,7 @@ class CaseWords:
 
 _ENGLISH = CaseWords(
     title="Cases",
-    hint="The case on which somebody has to act first comes first.",
+    hint="The most urgent case is the first.",
     views="Cases and their figures",
     figures="Figures",
     totals=("1 case, overdue", "{n} cases, {overdue} of them overdue"),

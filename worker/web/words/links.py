@@ -67,6 +67,7 @@ class PageWords:
     resolved_by: str
     assignee: str
     scored_again: str
+    number: str  # of the case, as the page calls it
 
 
 _ENGLISH = PageWords(
@@ -178,6 +179,7 @@ _ENGLISH = PageWords(
     resolved_by="Resolved by",
     assignee="Assigned to",
     scored_again="Next score of the customer",
+    number="Case number",
 )
 
 _FRENCH = PageWords(
@@ -196,7 +198,7 @@ _FRENCH = PageWords(
         CaseOutcome.CALLED_BACK: "J’ai rappelé le client",
         CaseOutcome.SOLVED: "Le problème est résolu",
         CaseOutcome.COULD_NOT_REACH: "Le client n’a pas pu être joint",
-        CaseOutcome.NOT_JUSTIFIED: "La plainte n’est pas justifiée",
+        CaseOutcome.NOT_JUSTIFIED: "La réclamation n’est pas justifiée",
     },
     cause=french("Qu’est-ce qui n’allait pas ?"),
     no_cause="non précisé",
@@ -297,6 +299,7 @@ _FRENCH = PageWords(
     resolved_by="Clos par",
     assignee="Confié à",
     scored_again="Note suivante du client",
+    number="Numéro de dossier",
 )
 
 PAGE_WORDS: Mapping[Language, PageWords] = {"fr": _FRENCH, "en": _ENGLISH}

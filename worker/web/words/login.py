@@ -51,7 +51,7 @@ LOGIN_WORDS: Mapping[Language, LoginWords] = {
         about_sessions="Who is logged in. A session that you end is over at once, on every page that the person has "
         "open.",
         person="Person",
-        permission="May",
+        permission="Permission",
         permissions={"view": "look", "act": "act on cases", "admin": "do everything"},
         since="Logged in since",
         end="End",

@@ -28,7 +28,7 @@ class LoopWords:
     in_time: str
     recovered: str
     after_resolved: str  # {share}
-    without: str  # {share}
+    others: str  # {share}
     of_limits: str  # {share}
     seconds: tuple[str, str]  # one, and {n}
     of: str  # {part} {whole} {percent}
@@ -57,7 +57,7 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         in_time="Resolved in time",
         recovered="Answered better later",
         after_resolved="after their case was resolved: {share}",
-        without="without: {share}",
+        others="other customers: {share}",
         of_limits="in time: {share}",
         seconds=("1 second", "{n} seconds"),
         of="{part} of {whole} ({percent})",
@@ -66,8 +66,8 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         names={NO_CAUSE: "no cause named", NO_RECEIVER: "no receiver"},
         kept_since="This page knows what has happened since {when}.",
         half="Half of the cases take less time, and half take more. Cases that are overdue now count as not in time. "
-        "Who has answered better later has answered again, with 7 or more: after their case was resolved, or "
-        "without.",
+        "A better answer is one of 7 or more. Customers who gave it after their case was resolved are counted apart "
+        "from the others.",
     ),
     "fr": LoopWords(
         title="Chiffres des dossiers",
@@ -86,7 +86,7 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         in_time="Clos à temps",
         recovered="Meilleure réponse ensuite",
         after_resolved=french("une fois le dossier clos : {share}"),
-        without=french("sans cela : {share}"),
+        others=french("les autres clients : {share}"),
         of_limits=french("à temps : {share}"),
         seconds=("1 seconde", "{n} secondes"),
         of=french("{part} sur {whole} ({percent})"),
@@ -96,8 +96,8 @@ LOOP_WORDS: Mapping[Language, LoopWords] = {
         kept_since="Cette page sait ce qui s’est passé depuis le {when}.",
         half=french(
             "La moitié des dossiers prend moins de temps, l’autre moitié davantage. Les dossiers en retard en ce "
-            "moment comptent comme hors délai. Une meilleure réponse ensuite est une nouvelle réponse de 7 ou plus : "
-            "une fois le dossier clos, ou sans cela."
+            "moment comptent comme hors délai. Une meilleure réponse est une réponse de 7 ou plus ; les clients qui "
+            "l’ont donnée une fois leur dossier clos sont comptés à part."
         ),
     ),
 }

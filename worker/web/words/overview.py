@@ -25,6 +25,7 @@ class OverviewWords:
     no_incidents: str
     eleven: str
     eleven_hint: str
+    same: str  # why rows have the same numbers
     meanings: Mapping[str, str]  # by window
     by_customer_meaning: str
     by_customer_name: str  # {window}
@@ -49,6 +50,7 @@ _ENGLISH = OverviewWords(
     no_incidents="No incident is open.",
     eleven="The same NPS, counted in eleven ways",
     eleven_hint="Long windows are certain but slow, short ones are quick but uncertain.",
+    same="Rows with as many answers as “all time” have the same answers, since there are no others.",
     meanings={
         "24h": "What is happening today. Usually few answers.",
         "7d": "One full week, so every weekday counts once.",
@@ -87,6 +89,10 @@ _FRENCH = OverviewWords(
     no_incidents="Aucun incident n’est en cours.",
     eleven="Le même NPS, compté de onze façons",
     eleven_hint="Une longue période est sûre mais lente, une courte est rapide mais incertaine.",
+    same=french(
+        "Les lignes qui ont autant de réponses que « depuis le début » ont les mêmes réponses : il n’y en a pas "
+        "d’autres."
+    ),
     meanings={
         "24h": "Ce qui se passe aujourd’hui. En général, peu de réponses.",
         "7d": french("Une semaine entière : chaque jour de la semaine compte une fois."),
