@@ -16,6 +16,7 @@ from schemas.silence import Silence
 from worker.flow.responses.intake import ANONYMOUS
 from worker.flow.timestamps import from_ms
 from worker.notify.content.case_words import CASE_WORDS
+from worker.notify.content.incident_page import shortly
 from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import COLOURS, OVER, Page, field, subject
 from worker.notify.content.pages import page_of
@@ -222,7 +223,8 @@ def entry_of(one: Listed, readers: Readers, link_of: LinkOf) -> Entry:
     held = own.held.format(silence=field(silence_id)) if silence_id else ""
     if isinstance(notice, Incident):
         page = page_of(notice, readers)
-        return Entry(page.headline, field(notice.segment), page.why, field(notice.alert_id), page.colour, held=held)
+        about = shortly(notice, language)
+        return Entry(page.headline, about, page.why, field(notice.alert_id), page.colour, held=held)
     customer_id = words.anonymous if notice.customer_id.startswith(ANONYMOUS) else notice.customer_id
     who = one_line(notice.customer.name or "", _NAME) or one_line(customer_id, _NAME)
     is_over = notice.action == AlertAction.WITHDRAWN

@@ -12,6 +12,7 @@ from worker.notify.content.incident_words import INCIDENT_WORDS, IncidentText, I
 from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import COLOURS, OVER, Page, Row, Section, field, subject
 from worker.notify.content.readers import Readers
+from worker.routing.receiver import Language
 
 #: The largest number of segments that are named in a sentence.
 _NAMED = 9
@@ -25,14 +26,15 @@ def incident_page(incident: Incident, readers: Readers) -> Page:
     end = words.ends.get(incident.reason, words.resolved)
     wording = _wording(incident, words)
     headline = wording.headline.format(**_from_to(incident, words, decimals=0))
-    is_number = incident.kind == IncidentKind.TOO_MANY_SEGMENTS  # of all segments, whose path says nothing
     # The figures are those of the first segment.
     of = f"{shared.colon}{_subject_of(incident, shared, words)}" if incident.also else ""
-    about = "" if is_number else f"{shared.colon}{_shortly(incident, shared, words)}"
+    about = shortly(incident, language)
     return Page(
         template="incident",
         language=language,
-        subject=subject(f"[{end if over else _tag(incident, shared, words)}] {headline}{about}"),
+        subject=subject(
+            f"[{end if over else _tag(incident, shared, words)}] {headline}{shared.colon if about else ''}{about}"
+        ),
         headline=headline,
         why=wording.sentence.format(
             first=_subject_of(incident, shared, words),
@@ -92,8 +94,14 @@ def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict
     return {"before": signed(before.nps, decimals), "after": signed(after.nps, decimals)}
 
 
-def _shortly(incident: Incident, shared: Words, words: IncidentWords) -> str:
-    """Return the first segment that an incident is about, with the number of the others."""
+def shortly(incident: Incident, language: Language) -> str:
+    """Return the source or the first segment that an incident is about, with the number of the other segments.
+
+    It is empty if the incident is about the number of all segments.
+    """
+    if incident.kind == IncidentKind.TOO_MANY_SEGMENTS:
+        return ""
+    shared, words = WORDS[language], INCIDENT_WORDS[language]
     place = _subject_of(incident, shared, words)
     return _joined([place, _more(len(incident.also), words)], ", ", words.and_) if incident.also else place
 

@@ -14,7 +14,7 @@ from notify.conftest import _alert
 from notify.silencer import silence
 
 from schemas.alert import Alert, AlertAction, Severity
-from schemas.incident import Incident
+from schemas.incident import Incident, IncidentKind
 from schemas.response import Consent, Customer
 from worker.flow.timestamps import to_ms
 from worker.notify.channels.email.compose import compose
@@ -53,6 +53,27 @@ def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, ma
     assert "New comment" in text
     assert text.count("Alert withdrawn") == 1
     assert text.endswith("Digest: d-7\n")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"segment": "fr/lyon"}, ["  fr/lyon"]),
+        ({"segment": "fr/lyon", "also": ["fr/paris"]}, ["  fr/lyon and 1 more"]),
+        ({"segment": "/survey/autumn"}, ["  the survey autumn"]),
+        ({"segment": ""}, ["  all answers"]),
+        ({"kind": IncidentKind.NO_RESPONSES, "segment": "/source/shop", "source": "shop"}, ["  shop"]),
+        ({"kind": IncidentKind.TOO_MANY_SEGMENTS, "segment": "/segments/0"}, []),
+    ],
+)
+def test_an_entry_says_what_an_incident_is_about(
+    make_incident: MakeIncident, fields: dict[str, Any], said: list[str]
+) -> None:
+    lines = part(mail(listed(make_incident(**fields))), "plain").splitlines()
+    title = next(number for number, line in enumerate(lines) if line.startswith("- "))
+    quoted = next(number for number, line in enumerate(lines) if line.startswith("  > "))
+
+    assert said == lines[title + 1 : quoted]
 
 
 @pytest.mark.parametrize(
