@@ -1,5 +1,6 @@
 """The resources for Kubernetes: by Kubernetes' own schemas, by the worker's settings, and by what belongs together."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -22,7 +23,7 @@ VERSIONS = ("1.30", "1.37")
 #: Files that stand for the mounted secrets.
 _SECRETS = {
     "smtp/password": "x", "links/keys": "x" * 32, "kafka/password": "x", "kafka/ca.crt": "",
-    "sources/after_delivery": "x", "sources/cloudevents": "x", "sources/pseudonym-key": "x" * 32,
+    "login/oidc": "x", "sources/after_delivery": "x", "sources/cloudevents": "x", "sources/pseudonym-key": "x" * 32,
 }  # fmt: skip
 Resource = dict[str, Any]
 
@@ -171,6 +172,16 @@ def test_the_example_sets_its_own_sources_behind_its_own_proxy() -> None:
     assert not variables(changed).items() & own.items()
 
 
+def test_the_example_sets_its_own_address_and_login_of_the_page() -> None:
+    changed, own = patches()["web-login.yaml"], variables_of_an_installation("web")
+
+    assert changed["metadata"]["name"] == "detractor-worker-web"
+    assert own.keys() == {"NPS_WEB__BASE_URL"}
+    assert variables(changed).keys() == {"NPS_WEB__BASE_URL", "NPS_WEB__TRUSTED_PROXIES", "NPS_WEB__AUTH"}
+    assert not variables(changed).items() & own.items()
+    assert variables(changed)["NPS_WEB__BASE_URL"] == variables(patches()["notify-addresses.yaml"])["NPS_WEB__BASE_URL"]
+
+
 def variables_of_an_installation(role: str) -> dict[str, str]:
     """Return the variables of a Deployment that are not the same everywhere."""
     return {
@@ -204,6 +215,7 @@ def test_the_worker_accepts_the_settings(
     assert settings.wrong_receivers() == []
     assert (settings.web.base_url is not None) == (role in {"notify", "web"})
     assert bool(settings.web.keys) == (role in {"notify", "web"})
+    assert settings.web.auth.is_set == (folder == EXAMPLE and role == "web")
     assert bool(settings.receive.sources) == (role == "receive")
     ports = {port["name"]: port["containerPort"] for port in container(deployments()[role])["ports"]}
     assert ports.get("pages", settings.web.port) == settings.web.port
@@ -220,6 +232,7 @@ def test_policies_let_the_pods_reach_what_the_settings_name() -> None:
         assert settings["smtp"]["port"] in allowed["detractor-worker-notify"]
     assert 443 in allowed["detractor-worker-notify"]
     assert 443 in allowed["detractor-worker-receive"]
+    assert 443 in allowed["detractor-worker-web"]  # the provider of the login
 
 
 def test_keda_follows_the_groups_and_topics_of_the_worker() -> None:
@@ -264,6 +277,8 @@ def test_the_example_builds_and_its_parts_belong_together(built: list[Resource])
         assert maps == [settings["metadata"]["name"]]
         assert container(deployment)["image"].startswith("registry.example.com/")
         assert variables(deployment)["NPS_KAFKA__SASL_PASSWORD_FILE"] == "/run/secrets/kafka/password"
+        mounted = {mount["mountPath"] for mount in container(deployment)["volumeMounts"]}
+        assert {*re.findall(r"/run/secrets/[\w-]+", " ".join(variables(deployment).values()))} <= mounted
     notify = variables(found["detractor-worker-notify"])
     assert variables(patches()["notify-addresses.yaml"]).items() <= notify.items()
     for scaled in of_kind("ScaledObject", built).values():
