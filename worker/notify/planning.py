@@ -130,7 +130,7 @@ class Planner(msgspec.Struct, frozen=True):
         reached = [one for decision in decisions for one in decision.reached]
         return Decision(self._once_each(reached), None if reached else decisions[0].nobody)
 
-    def told_of_parts(self, notice: Notice) -> list[Reached]:
+    def receivers_of_parts(self, notice: Notice) -> list[Reached]:
         """Return who has got notices on this channel about the incidents that have become part of this one.
 
         Their mails are in other mailboxes, perhaps in other partitions. So this is whom the routes name for their
@@ -746,7 +746,7 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     about = [mail for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED]
     routes = {mail.addressee: mail.route for mail in about}
     if is_end:
-        routes = {receiver.name: route for receiver, route in planner.told_of_parts(notice)} | routes
+        routes = {receiver.name: route for receiver, route in planner.receivers_of_parts(notice)} | routes
     elif is_update or notice.action in planner.actions:
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [
