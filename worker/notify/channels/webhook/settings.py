@@ -83,8 +83,9 @@ class WebhookSettings(Section):
             "mix_changed",
             "partly_recovered",
         ],
-        description="The steps that are posted. The erasure of a customer is posted in any case. Alerts can be opened, "
-        f"updated and withdrawn; incidents can be opened and resolved. {UPDATES_OF_INCIDENTS}",
+        description="The steps that are posted. Posted in any case are the erasure of a customer and two updates of an "
+        "alert: a comment that is added or changed later, and a changed consent. Alerts can be opened, updated and "
+        f"withdrawn; incidents can be opened and resolved. {UPDATES_OF_INCIDENTS}",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],
