@@ -14,7 +14,10 @@ _HEIGHT = 900
 #: What sticks out of the page to the right. What can be scrolled on its own does not. A text can be wider than its box.
 _OUTSIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
     .filter((one) => !one.closest(".scroll"))
-    .filter((one) => one.getBoundingClientRect().left + Math.max(one.offsetWidth ?? 0, one.scrollWidth) > innerWidth + 1)
+    .filter((one) => {
+        const width = Math.max(one.offsetWidth ?? 0, one.scrollWidth)
+        return one.getBoundingClientRect().left + width > innerWidth + 1
+    })
     .map((one) => `${one.tagName}.${one.getAttribute("class") ?? ""}`)"""
 #: The shapes of charts that are not to be seen. axe-core sees no forced colours.
 _UNSEEN = """() => {
