@@ -167,4 +167,4 @@ def report(runs: int) -> Report:
     return Report([Table(head, rows)], figures)
 
 
-PART = Part("causes", "how many incidents one cause opens, and whether the first one names it", 8, report)
+PART = Part("causes", "how many incidents one cause opens, and whether the first one names it", 20, report)

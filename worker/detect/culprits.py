@@ -12,7 +12,7 @@ same whether an alarm comes from the top or from below: a leaf's alarm is explai
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from math import hypot, lgamma
+from math import hypot
 from typing import NamedTuple, Protocol
 
 from worker.detect.mix import Mix, mix_of
@@ -20,9 +20,10 @@ from worker.detect.split import Split, without
 from worker.lineage import is_below
 from worker.nps.interval import adjusted_variance, chance_of_drop, fall_of
 
-#: What each named segment costs, as the natural logarithm of a likelihood ratio. The choice of k among m children costs
-#: the logarithm of the number of such choices in addition. `make detector` shows what this finds.
-_COST = 3.0
+#: What the first named segment costs, and what each further one of the same parent does, as the natural logarithm of a
+#: likelihood ratio. If one child fell, it is likelier that another one did, too, so that one costs less.
+#: `make detector` shows what this finds.
+_COST, _COST_OF_SIBLING = 3.0, 2.0
 #: What it costs in addition to say that the mix of a segment's answers changed, and no segment below it.
 _MIX_COST = 1.0
 #: A segment whose own fall has less evidence than this is not searched, unless the search has to pass it.
@@ -104,12 +105,21 @@ def deepest_of_hours(
     """
     line = (path, *above)
     found, hour = max(
-        ((_Search(hour, tree, line, explained).best(), hour) for hour in hours), key=lambda each: each[0].value
+        ((_Search(hour, tree, line, explained).best(), hour) for hour in hours),
+        key=lambda each: _related_value(each[0], each[1], path, tree, above),
     )
     own = _Search(hour, tree, line, explained, path).best()
     if found.value - own.value < _DECIDED:
         return [_only_below(path, hour, tree)], hour
     return _ordered(found, path, hour, tree, above) or [path], hour
+
+
+def _related_value(found: Explanation, hour: int, path: str, tree: Tree, above: Sequence[str]) -> float:
+    """Return what the segments of an explanation are worth that are above or below a segment.
+
+    Those elsewhere in the tree have other causes, which say nothing about the hour in which this drop began.
+    """
+    return sum(_evidence(tree.split(name, hour)).gain - _COST for name in _related(found, path, above))
 
 
 def better(path: str, hour: int, tree: Tree, above: Sequence[str] = (), explained: Collection[str] = ()) -> list[str]:
@@ -139,10 +149,14 @@ def _ordered(found: Explanation, path: str, hour: int, tree: Tree, above: Sequen
 
     Further segments are left out unless they surely fell: they have raised no alarm themselves.
     """
-    related = [name for name in found.segments if name in above or is_below(name, path)]
+    related = _related(found, path, above)
     gains = {name: _evidence(tree.split(name, hour)).gain for name in related}
     ordered = sorted(related, key=lambda name: (-gains[name], name))
     return [name for name in ordered if name == ordered[0] or gains[name] >= _SURE]
+
+
+def _related(found: Explanation, path: str, above: Sequence[str]) -> list[str]:
+    return [name for name in found.segments if name in above or is_below(name, path)]
 
 
 class _Search:
@@ -217,14 +231,17 @@ def _some(path: str, found: dict[str, _Found], fixed: str | None, *, is_hidden: 
     above them, `path`, that is named. `is_hidden`: this is not done, since the segment's own mix hides that they fell.
     """
     ordered = sorted(found.items(), key=lambda item: (not _leads_to(item[0], fixed), -item[1].best.value, item[0]))
-    best, names, value = _NOTHING, list[str](), 0.0
-    for chosen, (_, each) in enumerate(ordered, start=1):
-        names, value = names + each.best.segments, value + each.best.value
-        explanation = Explanation(names, value - _log_choices(len(found), chosen))
-        if (chosen == 1 and fixed is not None) or explanation.value > best.value:
-            best = explanation
-        if each.best.value <= 0 and not (chosen == 1 and fixed is not None):
+    best, names, value, siblings = _NOTHING, list[str](), 0.0, 0
+    for chosen, (child, each) in enumerate(ordered, start=1):
+        has_to_be = chosen == 1 and fixed is not None
+        if each.best.value <= 0 and not has_to_be:
             break
+        names, value = names + each.best.segments, value + each.best.value
+        if each.best.segments == [child]:
+            siblings += 1
+            value += _COST - _COST_OF_SIBLING if siblings > 1 else 0.0
+        if has_to_be or value > best.value:
+            best = Explanation(names, value)
     sure = [name for name in best.segments if name in found and found[name].evidence.gain >= _SURE]
     is_most = 2 * len(sure) > len(found) > 1 and not is_hidden
     return Explanation([path], best.value) if is_most and fixed is None else best
@@ -232,11 +249,6 @@ def _some(path: str, found: dict[str, _Found], fixed: str | None, *, is_hidden: 
 
 def _leads_to(path: str, fixed: str | None) -> bool:
     return fixed is not None and is_below(fixed, path)
-
-
-def _log_choices(among: int, chosen: int) -> float:
-    """Return the natural logarithm of the number of ways to choose some of several things."""
-    return lgamma(among + 1) - lgamma(chosen + 1) - lgamma(among - chosen + 1)
 
 
 def _evidence(split: Split) -> _Evidence:
