@@ -29,6 +29,19 @@ def test_both_are_among_the_latest_and_only_alerts_are_counted_as_such() -> None
     assert found.result(published=1, emails=2)["alerts"] == 1
 
 
+def test_the_sample_history_is_counted_once_the_scores_have_all_of_it() -> None:
+    found, n = Seen(past={"past-1", "past-2"}), []
+    for number in (1, 2, 3):
+        scores = examples.SCORES | {
+            "segment": "",
+            "windows": {"all": examples.SCORES["windows"]["90d"] | {"n": number}},
+        }
+        found.take(events.SCORES, json.dumps(scores).encode())
+        n.append((found.past_is_counted, found.counted))
+
+    assert [(False, 0), (True, 0), (True, 1)] == n
+
+
 def test_an_escalation_and_a_notice_of_a_digest_that_come_twice_count_once() -> None:
     found = seen()
     step = examples.CASE | {"action": "escalated", "state": "open", "escalation_step": 1, "escalated_to": ["lead"]}

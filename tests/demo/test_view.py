@@ -71,6 +71,19 @@ def test_what_became_of_everything_adds_up() -> None:
     assert "260 answers counted, 1 test left out" in shown(120, None)[1]
 
 
+def test_the_answers_of_the_past_year_are_named_where_they_are_counted_and_in_no_other_number() -> None:
+    found = seen()
+    found.past = {f"past-{number}" for number in range(240)}
+    decision = examples.DECISION | {"decision_id": "d-past", "response_id": "past-7", "outcome": "accepted"}
+    found.take(events.DECISIONS, json.dumps(decision).encode())
+    lines = shown(80, 23, found)
+
+    assert "13 published: 7 accepted + " in lines[0]
+    assert "20 answers counted" in shown(120, None, found)[1]
+    assert any("NPS by segment, with 240 answers of the past year " in line for line in lines)
+    assert not any("past year" in line for line in shown(80, 23))
+
+
 def test_without_a_height_everything_is_there() -> None:
     text = "\n".join(shown(120, None))
 

@@ -1,6 +1,7 @@
 """The demo as its users start it: once with a result, or live until Ctrl-C."""
 
 import asyncio
+import csv
 import email
 import io
 import json
@@ -28,6 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from worker.demo import receivers, samples, show
+from worker.demo.history import history
 from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.kafka import EmbeddedKafka
 from worker.kafka.publishing import lines
@@ -197,6 +199,23 @@ async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_dig
     for url in (address, link, by_hand):
         with pytest.raises(OSError, match="Connect call failed"):
             await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
+
+
+async def test_the_live_demo_begins_with_a_year_on_the_page_of_which_nobody_is_told(kafka: EmbeddedKafka) -> None:
+    past = [json.loads(value)["segment"][:2] for value in history(datetime.now().astimezone())]
+    async with live_demo(show.Options(kafka=kafka.bootstrap_servers)) as (screen, live), ClientSession() as client:
+        page = (await screen.says(r"Open (\S+) to see scores", live))[1]
+        first = (await screen.says(r"(\d+) published, (\d+) mails", live)).groups()
+        for query, n in (("", len(past)), ("&segment=fr/nantes", past.count(["fr", "nantes"]))):
+            weeks: list[dict[str, str]] = []
+            while sum(int(week["n"]) for week in weeks) < n:  # the page may not have read all rows yet
+                assert not live.done()
+                async with client.get(f"{page}/history.csv?range=12{query}") as answer:
+                    weeks = list(csv.DictReader(io.StringIO(await answer.text())))
+            assert len(weeks) > 50
+            assert all(int(week["n"]) >= 10 for week in weeks[2:-2])
+
+    assert max(map(int, first)) < 10
 
 
 async def metrics_ports(screen: Screen, live: asyncio.Task[None]) -> list[int]:

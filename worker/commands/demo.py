@@ -33,6 +33,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--rate", type=_rate, default=4.0, metavar="N", help="publish N responses per second (default: 4)"
     )
+    parser.add_argument(
+        "--no-history",
+        action="store_true",
+        help="do not begin with sample answers of the past year (only the live demo without --input does)",
+    )
     parser.add_argument("--mails", type=_folder, metavar="DIR", help="write each mail that arrives to a file in DIR")
     parser.set_defaults(run=partial(_demo, parser))
 
@@ -78,5 +83,5 @@ def _demo(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return Exit.FAILED
-    options = show.Options(args.input, args.rate, args.kafka, args.mails, args.json)
+    options = show.Options(args.input, args.rate, args.kafka, args.mails, args.json, not args.no_history)
     return show.main(options, once=args.once)

@@ -1,4 +1,4 @@
-"""Sample responses in French and English: invented people, a few shops, and a delivery desk with unhappy customers."""
+"""Sample responses in French and English: invented people, and a few shops with their desks."""
 
 import json
 import random
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from worker.demo.levels import weights
 from worker.kafka.publishing import lines
 from worker.lineage import SEPARATOR
 
@@ -37,26 +38,27 @@ _COMMENTS = {
     ("en", "mid", ""): ["Fine, nothing special.", "Good product, a bit pricey.", ""],
     ("en", "high", ""): ["Quick, friendly, spot on.", "Best service I have had in years.", ""],
 }
-#: The weights of the scores from 0 to 10 at most desks, and at the desk with unhappy customers.
-_USUAL = (1, 1, 1, 1, 2, 3, 4, 10, 16, 24, 22)
-_WEAK = (6, 6, 7, 7, 6, 6, 6, 8, 7, 5, 3)
 #: The time of an answer. Some broken lines do not have it.
 _ANSWERED = re.compile(rb'"responded_at": "(\d{4}-[^"]+[+-]\d\d:\d\d)"')
 #: The time between the oldest and the newest of the shipped answers. It is shorter than alerts.max_age_days.
 _SPAN = timedelta(days=13)
 
-_WEAK_DESK = ("fr", "lyon", "delivery")
 #: The score of the first one of endless samples: so low that its alert is critical.
 _FIRST_SCORE = 1
 
 
-def response(rng: random.Random, number: int, when: datetime, score: int | None = None) -> dict[str, Any]:
-    """Return one response; `when` is the time of the answer, with its offset. Without a score, it gets a usual one."""
+def response(
+    rng: random.Random, number: int, when: datetime, score: int | None = None, days_ago: float = 0
+) -> dict[str, Any]:
+    """Return one response; `when` is the time of the answer, with its offset.
+
+    Without a score, it gets one that was usual at its desk so many days ago.
+    """
     country = rng.choice(["fr", "fr", "fr", "uk"])
     desk = (country, rng.choice(_SHOPS[country]), rng.choice(_DESKS))
     language = "fr" if country == "fr" else "en"
     if score is None:
-        score = rng.choices(range(11), _WEAK if desk == _WEAK_DESK else _USUAL)[0]
+        score = rng.choices(range(11), weights(desk, days_ago))[0]
     comment = _comment(rng, language, score, desk[2])
     customer = rng.randrange(400)
     return {

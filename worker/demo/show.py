@@ -23,6 +23,7 @@ from worker import logs
 from worker.cancelling import cancel_all
 from worker.demo import page, samples
 from worker.demo.environment import Environment, set_up
+from worker.demo.history import history
 from worker.demo.publishing import bring
 from worker.demo.receivers import SUPPORT_ADDRESS
 from worker.demo.spectator import Digest, Seen, Spectator
@@ -56,6 +57,7 @@ class Options:
     kafka: str | None = None  # host:port of a running Kafka; None for an embedded one
     mails: Path | None = None  # the folder to which mails are written
     as_json: bool = False
+    history: bool = True  # whether the live demo begins with a sample history, if it publishes samples
     started: list[str] = field(default_factory=list)  # the parts that the demo has started itself, in order
 
 
@@ -104,20 +106,26 @@ async def _until_signal(play: Coroutine[Any, Any, None]) -> None:
 
 @contextlib.asynccontextmanager
 async def _set_up(
-    screen: Console, options: Options, *, live: bool, tools: Tools | None
+    screen: Console, options: Options, *, live: bool, tools: Tools | None, past: Sequence[bytes] = ()
 ) -> AsyncIterator[tuple[Environment, Spectator]]:
-    """Set the environment up, and show each step: on a terminal in one line that changes, elsewhere in a line each."""
+    """Set the environment up, and show each step: on a terminal in one line that changes, elsewhere in a line each.
+
+    `past`: the sample history, which is counted before anything else is published.
+    """
     began = time.monotonic()
     with contextlib.ExitStack() as showing:
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
         async with set_up(say, options.started, options.kafka, options.mails, live=live, tools=tools) as environment:
-            spectator = Spectator(environment.settings)
+            spectator = Spectator(environment.settings, {json.loads(value)["response_id"] for value in past})
             await spectator.start()
-            showing.close()
-            screen.print(f"ready after {time.monotonic() - began:.1f} s", style="dim")
             try:
+                if past:
+                    say(f"counting {len(past):,} sample answers of the past year")
+                    await _unless_failing(environment, _count(environment, spectator, past))
+                showing.close()
+                screen.print(f"ready after {time.monotonic() - began:.1f} s", style="dim")
                 yield environment, spectator
             finally:
                 await spectator.stop()
@@ -133,13 +141,7 @@ async def _once(screen: Console, options: Options) -> None:
     # The lines of a file are published unchanged, each as one record.
     tools = Tools(corrected(values)) if options.path is None else None
     async with _set_up(screen, options, live=False, tools=tools) as (environment, spectator):
-        failing = [asyncio.create_task(worker.failure()) for worker in environment.workers]
-        playing = asyncio.create_task(_publish_and_settle(screen, environment, values, tools))
-        done, _ = await asyncio.wait([*failing, playing], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*failing, playing):
-            task.cancel()
-        for task in done:
-            task.result()
+        await _unless_failing(environment, _publish_and_settle(screen, environment, values, tools))
         await spectator.catch_up()
         result = spectator.seen.result(len(values), environment.inbox.accepted)
         if not options.as_json:
@@ -151,6 +153,24 @@ async def _once(screen: Console, options: Options) -> None:
                 screen.print(f"  {answers} raised no alert, being older than alerts.max_age_days")
     if options.as_json:
         print(json.dumps(result, ensure_ascii=False), flush=True)
+
+
+async def _unless_failing(environment: Environment, play: Coroutine[Any, Any, None]) -> None:
+    """Await `play`. Raise what a worker fails with before that."""
+    tasks = [asyncio.create_task(play), *(asyncio.create_task(worker.failure()) for worker in environment.workers)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await cancel_all(tasks)
+
+
+async def _count(environment: Environment, spectator: Spectator, past: Sequence[bytes]) -> None:
+    """Publish the sample history, and wait until the scores count it."""
+    settings = environment.settings
+    await publish(settings.kafka, topic_name(settings.topic_prefix, events.RESPONSES), past)
+    await spectator.until_past_is_counted()
 
 
 async def _publish_and_settle(
@@ -192,8 +212,10 @@ def _snapshot(environment: Environment, spectator: Spectator, published: int) ->
 
 async def _live(screen: Console, options: Options) -> None:
     tools = Tools()
+    # The lines of a file are about segments of its own.
+    past = list(history(datetime.now().astimezone())) if options.history and options.path is None else []
     async with (
-        _set_up(screen, options, live=True, tools=tools) as (environment, spectator),
+        _set_up(screen, options, live=True, tools=tools, past=past) as (environment, spectator),
         _page(environment, spectator) as address,
     ):
         published = Published(options.path, options.rate)

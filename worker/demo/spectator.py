@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -61,6 +61,7 @@ class Seen:
 
     outcomes: dict[str, str] = field(default_factory=dict)  # by the decision's id
     answers: dict[str, bool] = field(default_factory=dict)  # whether an answer is counted, by the response's id
+    past: Collection[str] = ()  # the ids of the answers of the sample history, which are counted apart
     too_old: int = 0  # decisions without an alert, because the answer is older than `alerts.max_age_days`
     dead_letters: dict[str, str] = field(default_factory=dict)  # their reasons, by the dead letter's id
     alerts: dict[str, str] = field(default_factory=dict)  # whom an alert is about, for people, by its id
@@ -92,10 +93,7 @@ class Seen:
         if not isinstance(event, dict):
             raise ValueError("is no event")  # noqa: TRY004 - as any other value that is none
         if topic == events.DECISIONS:
-            self.outcomes[event["decision_id"]] = event["outcome"]
-            if event["outcome"] in _ANSWERS:
-                self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
-            self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
+            self._take_decision(event)
         elif topic == events.ALERTS:
             self._take_alert(value, event.get("kind"))
         elif topic == events.INVITATIONS:
@@ -106,6 +104,14 @@ class Seen:
             self.scores[event["segment"]] = event
         elif topic == events.DELIVERIES and event["reason"] == IN_DIGEST:
             self.digests.setdefault(Digest(event["digest_id"], event["receiver"]), set()).add(event["delivery_id"])
+
+    def _take_decision(self, event: Mapping[str, Any]) -> None:
+        if event["response_id"] in self.past:
+            return
+        self.outcomes[event["decision_id"]] = event["outcome"]
+        if event["outcome"] in _ANSWERS:
+            self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
+        self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
 
     def _take_alert(self, value: bytes, kind: object) -> None:
         if kind == CASE:
@@ -137,7 +143,16 @@ class Seen:
 
     @property
     def counted(self) -> int:
-        """How many answers the scores of the root segment count."""
+        """How many answers the scores of the root segment count, without those of the sample history."""
+        return max(0, self._all_counted - len(self.past))
+
+    @property
+    def past_is_counted(self) -> bool:
+        """Whether the scores count the sample history, of which the first answers are published."""
+        return self._all_counted >= len(self.past)
+
+    @property
+    def _all_counted(self) -> int:
         total: int = self.scores[""]["windows"]["all"]["n"] if "" in self.scores else 0
         return total
 
@@ -189,10 +204,10 @@ def customer_of(alert: Alert) -> str:
 
 
 class Spectator:
-    """Reads the public topics from their beginning."""
+    """Reads the public topics from their beginning. `past`: the ids of the answers of the sample history."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.seen = Seen()
+    def __init__(self, settings: Settings, past: Collection[str] = ()) -> None:
+        self.seen = Seen(past=past)
         self._topics = {topic_name(settings.topic_prefix, topic): topic for topic in _WATCHED}
         self._consumer = AIOKafkaConsumer(**client_options(settings.kafka), auto_offset_reset="earliest")
         self._places: list[TopicPartition] = []
@@ -215,6 +230,11 @@ class Spectator:
         """Read until cancelled."""
         while True:
             await self._read(timeout_ms=200)
+
+    async def until_past_is_counted(self) -> None:
+        """Read until the scores count the sample history."""
+        while not self.seen.past_is_counted:
+            await self._read(timeout_ms=50)
 
     async def catch_up(self) -> None:
         """Read all records that are there now."""

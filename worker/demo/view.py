@@ -84,7 +84,7 @@ def dashboard(
     parts = [
         (_alerts(snapshot.seen, lines.alerts, width), "latest alerts"),
         (_mails(snapshot.mails, lines.mails), f"inbox of {receivers.SUPPORT_ADDRESS}"),
-        (_tree(snapshot.seen, lines.segments, call, width), "NPS by segment, all time"),
+        (_tree(snapshot.seen, lines.segments, call, width), _title_of_tree(snapshot.seen)),
     ]
     panels = (Panel(part, title=title, title_align="left", border_style="dim") for part, title in parts)
     below = (Text(hint, style="dim") for hint in hints)
@@ -148,6 +148,12 @@ def _numbers(title: str, numbers: dict[str, int]) -> Text:
         pieces += [(" + " if title and place else "   " if place else "", "dim"), (f"{number:,} ", "bold")]
         pieces.append((name + plural, "dim"))
     return Text.assemble(*pieces)
+
+
+def _title_of_tree(seen: Seen) -> str:
+    if not seen.past:
+        return "NPS by segment, all time"
+    return f"NPS by segment, with {counted(len(seen.past), 'answer')} of the past year"
 
 
 def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
