@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scores.trees import scored, tree
 
-from worker.board.tree import Branch, branches
+from worker.board.changes import MOST
+from worker.board.tree import Branch, branches, counts_of, drag, dragging
+from worker.lineage import parent_of
 
 SHOP = tree(fr__shop__delivery=(10, 20, 70), fr__shop__support=(60, 30, 10), fr__sales=(50, 30, 20), be=(1, 1, 1))
 Counts = st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
@@ -74,3 +76,54 @@ def test_an_only_child_has_nothing_to_differ_from() -> None:
     _, child = branches(tree(only=(1, 2, 97)), "", "90d", depth=1)
 
     assert (child.drag, child.differs) == (0.0, False)
+
+
+def dragged(number: int = 3, /, **leaves: tuple[int, int, int]) -> list[str]:
+    """Return the segments that take the most points from the root's NPS. In names, __ stands for a slash."""
+    known = {path: counts_of(one.windows["90d"]) for path, one in tree(**leaves).items()}
+    below = {path: [child for child in known if parent_of(child) == path] for path in known}
+    found = dragging("", below.__getitem__, known.__getitem__, number)
+    for path, points in found:
+        assert points == pytest.approx(drag(known[path], known[""]))
+    assert found == sorted(found, key=lambda each: each[1])
+    return [path for path, _ in found]
+
+
+GOOD, BAD = (60, 30, 10), (20, 20, 60)
+
+
+def test_what_drags_is_named_at_the_level_where_it_lies() -> None:
+    assert ["fr/b"] == dragged(fr__a=GOOD, fr__b=BAD, fr__c=GOOD, uk__d=GOOD, uk__e=GOOD)
+    assert ["fr/b/x"] == dragged(fr__a=GOOD, fr__b__x=BAD, fr__b__y=GOOD, uk__d=GOOD)
+
+
+def test_a_segment_is_named_itself_if_those_below_it_drag_alike() -> None:
+    assert ["fr"] == dragged(fr__a=BAD, fr__b=BAD, fr__c=BAD, uk__d=GOOD)
+    assert ["fr"] == dragged(fr__only=BAD, uk__d=GOOD)
+    assert ["fr"] == dragged(fr__a=(2, 2, 6), fr__b=(9, 9, 11), uk__d=GOOD)  # so few answers say little
+
+
+def test_two_segments_below_one_are_both_named() -> None:
+    leaves: dict[str, tuple[int, int, int]] = {
+        "fr__b": BAD,
+        "fr__c": (25, 20, 55),
+        **{f"fr__a{number}": (300, 150, 50) for number in range(3)},
+    }
+
+    assert ["uk", "fr/b", "fr/c"] == dragged(**leaves, uk=(1000, 500, 900))
+    assert ["uk"] == dragged(1, **leaves, uk=(1000, 500, 900))
+
+
+def test_a_segment_without_answers_drags_nothing() -> None:
+    assert [] == dragged(a=GOOD)
+    assert [] == dragging("", {"": ["a"], "a": []}.__getitem__, lambda _: (0, 0, 0), 3)
+
+
+def test_with_too_many_segments_no_level_further_below_is_looked_at() -> None:
+    known = tree(fr__a=GOOD, fr__b=BAD, fr__c=GOOD, uk=(300, 200, 100))
+    counts = {path: counts_of(one.windows["90d"]) for path, one in known.items()}
+    below = {"": ["fr", "uk"], "fr": ["fr/a", "fr/b", "fr/c"]}
+    for more, expected in ((MOST - 2, "fr/b"), (MOST - 1, "fr")):
+        below[""] = ["fr", "uk", *(f"empty {number}" for number in range(more))]
+        found = dragging("", lambda path: below.get(path, []), lambda path: counts.get(path, (0, 0, 0)), 1)
+        assert [expected] == [path for path, _ in found]

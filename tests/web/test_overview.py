@@ -28,7 +28,7 @@ def test_the_trend_stands_before_the_number_and_the_number_has_its_interval_and_
     assert window.low is not None
     assert window.high is not None
     words = [
-        "The NPS is falling, by about",
+        "Over the last months, the NPS has been falling by about",
         f"{window.nps:+.0f}".replace("-", "−"),
         "with 95% certainty",
         f"{window.n} answers",
@@ -106,8 +106,37 @@ def test_a_year_that_is_not_this_one_is_named() -> None:
 
 def test_what_drags_the_score_down_is_named_with_its_points() -> None:
     found = text(overview, visit(), BOARD)
-    assert re.search(r"What drags the score down .* Support NPS \+\d+ takes \d\.\d points Retail NPS", found)
+    assert re.search(
+        r"What drags the score down .* Support NPS \+\d+ takes \d\.\d points Retail › Marseille NPS", found
+    )
     assert "What drags" not in text(overview, visit(segment="Retail/Paris"), BOARD)
+
+
+def test_what_has_changed_lately_is_named_where_it_lies_and_how_sure_that_is() -> None:
+    found = text(overview, visit(), BOARD)
+    assert re.search(
+        r"What has changed lately In the last 30 days, the NPS is \d points higher than in the 30 days before. A "
+        r"change of this size can be chance. Retail › Marseille fell from \+\d+ to −\d+, by between \d+ and \d+ "
+        r"points: that is not chance. Why it changed",
+        found,
+    )
+    assert '<a href="/tree#change">Why it changed</a>' in html(overview, visit(), BOARD)
+    found = text(overview, visit(segment="Retail/Marseille"), BOARD)
+    assert re.search(
+        r"In the last 30 days, the NPS is \d+ points lower than in the 30 days before, with 95% certainty between \d+ "
+        r"and \d+: that is not chance. How",
+        found,
+    )
+    assert "No segment below has changed by more than chance." in text(overview, visit(segment="Online"), BOARD)
+    assert "can be chance. How" in text(overview, visit(survey="/survey/after-call"), BOARD)
+    assert "What has changed lately" not in text(overview, visit(), new_company())
+
+
+def new_company() -> Board:
+    """Return a board with answers of today only."""
+    found = Board()
+    put(found, "", {TODAY: (5, 5, 5)})
+    return found
 
 
 def test_cases_that_are_open_and_overdue_are_counted() -> None:
@@ -210,10 +239,10 @@ def test_every_trend_has_words(direction: str) -> None:
     value = event.model_copy(update={"trend": trend}).model_dump_json().encode()
     found.scores.take("Retail", value)
     words = {
-        "rising": "The NPS is rising, by about 2.3 points every 30 days.",
-        "falling": "The NPS is falling, by about 2.3 points every 30 days.",
-        "steady": "The NPS is steady.",
-    }.get(direction, "The NPS shows no clear direction.")
+        "rising": "Over the last months, the NPS has been rising by about 2.3 points every 30 days.",
+        "falling": "Over the last months, the NPS has been falling by about 2.3 points every 30 days.",
+        "steady": "Over the last months, the NPS has been steady.",
+    }.get(direction, "Over the last months, the NPS has shown no clear direction.")
     assert words in text(overview, visit(segment="Retail"), found)
 
 

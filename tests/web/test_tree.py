@@ -123,7 +123,7 @@ def test_a_change_of_the_mix_names_the_segment_that_moved() -> None:
     put(found, "Good", {before: (810, 0, 90), after: (270, 0, 30)})
     put(found, "Bad", {before: (40, 0, 60), after: (180, 0, 520)})
     read = text(tree, visit("/tree"), found)
-    assert "In the last 30 days, the NPS is 80 points lower than in the 30 days before." in read
+    assert "In the last 30 days, the NPS is 80 points lower than in the 30 days before, with 95% certainty" in read
     assert re.search(r"Most of that is due to (Good|Bad), whose share of the answers went from \d+% to \d+%\.", read)
     put(found, "", {before: (850, 0, 150), after: (850, 0, 150)})
     assert "the NPS is the same as in the 30 days before" in text(tree, visit("/tree"), found)

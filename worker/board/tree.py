@@ -1,13 +1,17 @@
 """The tree of segments, or the surveys, and how each of them changes its parent's NPS."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
+from worker.board.changes import MOST
 from worker.lineage import parent_of, survey_of
 from worker.nps.histogram import nps
 from worker.nps.interval import difference
 from worker.nps.windows import Classes
+
+#: A segment below has most of the points of a segment if it has this share of them.
+_MOST_OF = 2 / 3
 
 
 class Branch(NamedTuple):
@@ -65,6 +69,42 @@ def drag(own: Classes, parent: Classes) -> float:
     if own_nps is None or parent_nps is None:
         return 0.0
     return sum(own) / sum(parent) * (own_nps - parent_nps)
+
+
+def dragging(
+    path: str, below: Callable[[str], Sequence[str]], counts: Callable[[str], Classes], number: int
+) -> list[tuple[str, float]]:
+    """Return the segments that take the most points from a segment's NPS, and the points, which are below zero.
+
+    They are named at the level where the drag lies: a segment is replaced by those below it if one of them takes most
+    of its points, or takes points although the segment itself adds some, and differs from the rest of the segment by
+    more than chance. If that makes more than MOST segments, no level further below is looked at. `below`: returns the
+    segments directly below one; `counts`: returns the answers of one; `number`: of segments, at most.
+    """
+    whole = counts(path)
+    level, seen, found = list(below(path)), 0, dict[str, float]()
+    while level:
+        found |= {each: drag(counts(each), whole) for each in level}
+        seen += len(level)
+        if seen > MOST:
+            break
+        deeper = {each: below(each) for each in level}
+        split = [each for each, children in deeper.items() if _lies_below(each, children, found[each], counts, whole)]
+        level = [child for each in split for child in deeper[each]]
+        for each in split:
+            del found[each]
+    ranked = sorted((points, each) for each, points in found.items() if points < 0)
+    return [(each, points) for points, each in ranked[:number]]
+
+
+def _lies_below(
+    path: str, children: Sequence[str], points: float, counts: Callable[[str], Classes], whole: Classes
+) -> bool:
+    """Say whether a segment below drags the whole down rather than the segment itself, which takes `points`."""
+    if not children:
+        return False
+    least, first = min((drag(counts(child), whole), child) for child in children)
+    return least < min(0.0, _MOST_OF * points) and differs(counts(first), counts(path))
 
 
 def differs(own: Classes, parent: Classes) -> bool:

@@ -140,6 +140,10 @@ class Notation:
             return self.name(path)
         return " › ".join(path.split(SEPARATOR))
 
+    def name_below(self, path: str, above: str) -> str:
+        """Return the names of a segment without those of a segment above it, such as 'Paris › Delivery'."""
+        return self.whole_name(path.removeprefix(above + SEPARATOR) if above else path)
+
 
 def with_minus(text: str) -> str:
     """Return a text of a mail with the sign of pages in its negative numbers (_NUMERALS)."""

@@ -9,7 +9,7 @@ from worker.board.cases import CaseQuery
 from worker.board.charts import Dot, Event, Whisker, place, sparkline, stacked
 from worker.board.incidents import KnownIncident
 from worker.board.series import smoothed_line
-from worker.board.tree import counts_of, drag
+from worker.board.tree import counts_of, dragging
 from worker.flow.cases.case import ENDED
 from worker.flow.timestamps import to_ms
 from worker.lineage import is_below, is_segment
@@ -17,6 +17,7 @@ from worker.nps.smoothed import LONGEST
 from worker.nps.windows import DAY, PEOPLE_WINDOWS
 from worker.web.layout import address_of
 from worker.web.notation import Notation
+from worker.web.pages.change import change_of
 from worker.web.pages.choosing import (
     WINDOW_ORDER,
     Chosen,
@@ -33,6 +34,7 @@ from worker.web.view import NotFound, Table, View
 from worker.web.visit import Visit
 from worker.web.words.history import HISTORY_WORDS
 from worker.web.words.overview import OVERVIEW_WORDS
+from worker.web.words.tree import TREE_WORDS
 
 #: The windows in which each customer counts once, in the order in which they are shown.
 _SHOWN_BY_CUSTOMER = ("30d", "90d", "365d", "all")
@@ -60,9 +62,9 @@ class Score(NamedTuple):
 
 
 class Drag(NamedTuple):
-    """A segment that drags the score of its parent down."""
+    """A segment that drags the score of the chosen one down."""
 
-    path: str
+    name: str
     address: str
     points: float
     figure: WindowScore
@@ -77,6 +79,7 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
         return NotFound()
     scores = board.scores.get(choice.path)
     words, history_words = OVERVIEW_WORDS[visit.language], HISTORY_WORDS[visit.language]
+    tree_words = TREE_WORDS[visit.language]
     notation = Notation(visit.language, visit.readers)
     values = score_values(visit, board, choice, notation)
     if scores is None:
@@ -97,6 +100,8 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
         {
             **values,
             "words": words,
+            "tree_words": tree_words,
+            "change": change_of(board, choice, tree_words, notation),
             "scores": scores,
             "figure": figure,
             "shares": [] if figure is None else _shares(figure, notation),
@@ -110,7 +115,7 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
                 incident_line(each, visit, history_words, notation) for each in _open_incidents(visit, board, choice)
             ],
             "has_children": bool(board.scores.children(choice.path)),
-            "drags": _drags(board, choice) if is_segment(choice.path) else [],
+            "drags": _drags(board, choice, notation) if is_segment(choice.path) else [],
             "cases": board.cases.totals(open_cases, visit.now) if is_segment(choice.path) else None,
             "cases_address": address_of("/cases", {}, segment=choice.path),
             "tree_address": address_of("/tree", {}, segment=choice.path),
@@ -211,16 +216,11 @@ def _event(incident: KnownIncident, number: int) -> Event:
     return Event(to_ms(incident.newest.since) // DAY, last, number)
 
 
-def _drags(board: Board, choice: Chosen) -> list[Drag]:
-    """Return the segments directly below that take the most points from the NPS."""
-    parent = board.scores.counts(choice.path, choice.window)
-    found = [
-        (drag(counts, parent), path)
-        for path in board.scores.children(choice.path)
-        if sum(counts := board.scores.counts(path, choice.window))
-    ]
+def _drags(board: Board, choice: Chosen, notation: Notation) -> list[Drag]:
+    """Return the segments below that take the most points from the NPS."""
     rows = []
-    for points, path in sorted(found)[:_DRAGS]:
+    found = dragging(choice.path, board.scores.children, lambda path: board.scores.counts(path, choice.window), _DRAGS)
+    for path, points in found:
         scores = board.scores.get(path)
         figure = figure_of(scores, choice.window)
         if points > -_LEAST_DRAG or scores is None or figure is None:
@@ -228,5 +228,6 @@ def _drags(board: Board, choice: Chosen) -> list[Drag]:
         life = LONGEST if scores.smoothed is None else scores.smoothed.half_life_days
         line = smoothed_line(board.history.days(path), life, choice.first, choice.last, 2)
         spark, end = sparkline(line, choice.first, choice.last)
-        rows.append(Drag(path, address_of("/", choice.query, segment=path), points, figure, spark, end))
+        name = notation.name_below(path, choice.path)
+        rows.append(Drag(name, address_of("/", choice.query, segment=path), points, figure, spark, end))
     return rows

@@ -4,13 +4,12 @@ from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
 from worker.board.board import Board
-from worker.board.changes import Changed, Mover, changed
 from worker.board.charts import Whisker, place
 from worker.board.tree import differs, drag
 from worker.lineage import is_segment
-from worker.nps.interval import difference
 from worker.web.layout import address_of
 from worker.web.notation import Notation
+from worker.web.pages.change import change_of
 from worker.web.pages.choosing import (
     Chosen,
     axis_of,
@@ -82,7 +81,6 @@ def tree(visit: Visit, board: Board) -> View | NotFound:
     own = None if is_top else figure_of(scores, choice.window)
     axis = axis_of([*figures, *([] if own is None else [own])])
     rows = [row for each, known in shown if (row := _row(each, known, board, choice, axis, notation)) is not None]
-    changes = None if is_top or surveys else changed(board.history, choice.path, _children(board, choice), choice.last)
     return View(
         "tree.html.j2",
         {
@@ -101,8 +99,7 @@ def tree(visit: Visit, board: Board) -> View | NotFound:
             "unanswered": below.unanswered,
             "pager": pager(visit, len(below.placed), notation, LAYOUT_WORDS[visit.language].page),
             "csv": address_of("/tree.csv", visit.query, page=None),
-            "change": None if changes is None else _change_in_words(changes, words, notation),
-            "movers": [] if changes is None else [_mover(each, choice, words, notation) for each in changes.movers],
+            "change": None if is_top or surveys else change_of(board, choice, words, notation),
         },
     )
 
@@ -185,37 +182,3 @@ def _row(
         placed.points,
         placed.points is not None and abs(placed.points) >= _LEAST_DRAG and differs(own, parent),
     )
-
-
-def _mover(mover: Mover, choice: Chosen, words: TreeWords, notation: Notation) -> tuple[str, str, str]:
-    """Return a segment that has changed: its name, the address of its overview, and by how much, in words."""
-    text = words.mover_rose if mover.low > 0 else words.mover_fell
-    least, most = sorted((abs(mover.low), abs(mover.high)))
-    sentence = text.format(
-        before=notation.points(mover.before.nps),
-        after=notation.points(mover.after.nps),
-        low=max(1, round(least)),
-        high=round(most),
-    )
-    return notation.name(mover.path), address_of("/", choice.query, segment=mover.path), sentence
-
-
-def _change_in_words(change: Changed, words: TreeWords, notation: Notation) -> list[str]:
-    """Return why an NPS has changed, as sentences; the first one says by how much."""
-    before, after = change.before.nps, change.after.nps
-    assert before is not None
-    assert after is not None
-    points, days = round(after) - round(before), change.after.last - change.after.first + 1
-    text = words.rose if points > 0 else words.fell if points < 0 else words.stayed
-    low, high = difference(change.after.classes, change.before.classes)
-    may_be_chance = bool(points) and low <= 0 <= high
-    found = [text.format(days=days, points=abs(points)) + (f" {words.chance_change}" if may_be_chance else "")]
-    if change.mix is not None:
-        for sentence, part in ((words.within, change.mix.within), (words.mix, change.mix.mix)):
-            interval = notation.interval(part.low, part.high)
-            found.append(sentence.format(points=notation.points(part.points, 1), interval=interval))
-        moved = change.mix.moved
-        if change.mix.is_clear and moved.path:
-            shares = {"before": notation.percent(moved.before), "after": notation.percent(moved.after)}
-            found.append(words.moved.format(name=notation.name(moved.path), **shares))
-    return found

@@ -11,6 +11,7 @@ from worker.routing.receiver import Language
 class OverviewWords:
     """The words of one language."""
 
+    changed: str
     drags: str
     drags_hint: str
     drags_line: str  # {points} with their unit
@@ -36,6 +37,7 @@ class OverviewWords:
 
 
 _ENGLISH = OverviewWords(
+    changed="What has changed lately",
     drags="What drags the score down",
     drags_hint="How many points each segment takes from this NPS, by its share of the answers.",
     drags_line="takes {points}",
@@ -75,6 +77,7 @@ _ENGLISH = OverviewWords(
 )
 
 _FRENCH = OverviewWords(
+    changed="Ce qui a changé récemment",
     drags="Ce qui tire le score vers le bas",
     drags_hint="Combien de points chaque périmètre enlève à ce NPS, selon sa part des réponses.",
     drags_line="enlève {points}",

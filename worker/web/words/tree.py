@@ -46,15 +46,17 @@ class TreeWords:
     overlap: str
     too_few: str
     change: str
-    #: Why an NPS has changed: {days} {points}, and its parts.
+    #: How an NPS has changed: {days} {points}. The beginning of a sentence, which one of the next two ends.
     rose: str
     fell: str
     stayed: str
-    chance_change: str  # if the change may be chance
+    sure_change: str  # {low} {high}, if the change is not chance
+    chance_change: str  # a sentence of its own, if it may be
     within: str  # {points} {interval}
     mix: str  # {points} {interval}
     moved: str  # {name} {before} {after}
-    movers: str  # the title of the segments below that have changed
+    movers: str  # the title of the segments below in which changes lie
+    no_movers: str
     mover_rose: str  # {before} {after} {low} {high}
     mover_fell: str
     months: str
@@ -106,14 +108,16 @@ _ENGLISH = TreeWords(
     overlap="A survey and a segment have answers in common, so their difference cannot be judged here.",
     too_few="One of the two has no answers {window}, so there is nothing to compare.",
     change="Why it changed",
-    rose="In the last {days} days, the NPS is {points} points higher than in the {days} days before.",
-    fell="In the last {days} days, the NPS is {points} points lower than in the {days} days before.",
-    stayed="In the last {days} days, the NPS is the same as in the {days} days before.",
+    rose="In the last {days} days, the NPS is {points} points higher than in the {days} days before",
+    fell="In the last {days} days, the NPS is {points} points lower than in the {days} days before",
+    stayed="In the last {days} days, the NPS is the same as in the {days} days before",
+    sure_change=", with 95% certainty between {low} and {high}: that is not chance.",
     chance_change="A change of this size can be chance.",
     within="{points} points because the segments below became better or worse themselves ({interval}).",
     mix="{points} points because the answers come from other segments than before ({interval}).",
     moved="Most of that is due to {name}, whose share of the answers went from {before} to {after}.",
     movers="Segments below that have changed",
+    no_movers="No segment below has changed by more than chance.",
     mover_rose="rose from {before} to {after}, by between {low} and {high} points: that is not chance.",
     mover_fell="fell from {before} to {after}, by between {low} and {high} points: that is not chance.",
     months="Months",
@@ -181,18 +185,20 @@ _FRENCH = TreeWords(
     change="Pourquoi il a changé",
     rose=(
         "Au cours des {days} derniers jours, le NPS est plus haut de {points} points qu’au cours des {days} jours "
-        "précédents."
+        "précédents"
     ),
     fell=(
         "Au cours des {days} derniers jours, le NPS est plus bas de {points} points qu’au cours des {days} jours "
-        "précédents."
+        "précédents"
     ),
-    stayed="Au cours des {days} derniers jours, le NPS est le même qu’au cours des {days} jours précédents.",
+    stayed="Au cours des {days} derniers jours, le NPS est le même qu’au cours des {days} jours précédents",
+    sure_change=french(", avec une certitude de 95 % entre {low} et {high} : ce n’est pas un hasard."),
     chance_change="Un tel écart peut être dû au hasard.",
     within="{points} points parce que des périmètres au-dessous sont devenus meilleurs ou moins bons ({interval}).",
     mix="{points} points parce que les réponses viennent d’autres périmètres qu’avant ({interval}).",
     moved="C’est surtout dû à {name}, dont la part des réponses est passée de {before} à {after}.",
     movers="Les périmètres au-dessous qui ont changé",
+    no_movers="Aucun périmètre au-dessous n’a changé de plus que le hasard.",
     mover_rose=french(
         "est passé de {before} à {after}, soit une hausse de {low} à {high} points : ce n’est pas un hasard."
     ),
