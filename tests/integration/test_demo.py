@@ -214,6 +214,10 @@ async def test_the_live_demo_begins_with_a_year_on_the_page_of_which_nobody_is_t
                     weeks = list(csv.DictReader(io.StringIO(await answer.text())))
             assert len(weeks) > 50
             assert all(int(week["n"]) >= 10 for week in weeks[2:-2])
+        async with client.get(page, headers={"Accept-Language": "en"}) as answer:
+            overview = await answer.text()
+        assert re.search(r"> *fr › nantes</a> fell from \+\d+ to −\d+, .* that is not chance", overview)
+        assert "leeds" not in overview.partition('id="change"')[2].partition("</section>")[0]
 
     assert max(map(int, first)) < 10
 
