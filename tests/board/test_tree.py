@@ -100,6 +100,7 @@ def test_what_drags_is_named_at_the_level_where_it_lies() -> None:
 def test_a_segment_is_named_itself_if_those_below_it_drag_alike() -> None:
     assert ["fr"] == dragged(fr__a=BAD, fr__b=BAD, fr__c=BAD, uk__d=GOOD)
     assert ["fr"] == dragged(fr__only=BAD, uk__d=GOOD)
+    assert ["fr"] == dragged(fr__a=(200, 200, 600), fr__b=(300, 200, 500), uk=(1200, 600, 200))  # a takes five eighths
     assert ["fr"] == dragged(fr__a=(2, 2, 6), fr__b=(9, 9, 11), uk__d=GOOD)  # so few answers say little
 
 
