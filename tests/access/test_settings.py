@@ -46,6 +46,7 @@ def test_without_a_login_the_page_is_served_only_where_nobody_else_reaches_it(
     web = WebSettings.model_validate(settings)
 
     assert serves_page is web.serves_page
+    assert web.page_url == ((web.base_url or "") if serves_page else None)
     assert has_problem is (web.problem is not None)
     if web.problem is not None:
         assert "needs a login: set web.auth" in web.problem

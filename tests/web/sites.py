@@ -50,6 +50,8 @@ class Desk:
         self.give: Give = self.carry_out
         self.failure = Failure()
         self.port = 0
+        #: Where the page with scores and cases begins; None if it is not served.
+        self.page_url: str | None = None
 
     def find(self, alert_id: str, now: int) -> KnownCase | None:
         assert now == self.clock.time
@@ -81,6 +83,7 @@ def site_of(desk: Desk, body_seconds: float = 60.0, proxies: tuple[Network, ...]
         failure=desk.failure,
         body_seconds=body_seconds,
         proxies=proxies,
+        page_url=desk.page_url,
     )
     return Site(needs)
 

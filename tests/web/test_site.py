@@ -64,7 +64,8 @@ def check_guarded(response: ClientResponse, text: str) -> None:
     elements = Elements(text)
     assert not elements.of("script")
     assert not [name for _, attributes in elements.found for name in attributes if name.startswith("on")]
-    assert not [name for _, attributes in elements.found for name in attributes if name in {"style", "src", "href"}]
+    assert not [name for _, attributes in elements.found for name in attributes if name in {"style", "src"}]
+    assert not [link for link in elements.of("a") if not (link["href"] or "").startswith("https://nps.example/case/")]
     for style in re.findall("<style>(.*?)</style>", text, re.DOTALL):
         hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert policy["style-src"] == f"'sha256-{hashed}'"
@@ -115,7 +116,7 @@ async def test_a_page_shows_the_case_and_a_form_that_only_a_person_sends() -> No
 
     assert status == 200
     assert form == {"method": "post", "accept-charset": "utf-8"}
-    for shown in ("2 out of 10", "critical", "fr/shop-3", "autumn", "Open since", "open", "Case number: a-1"):
+    for shown in ("2 out of 10", "critical", "fr › shop-3", "autumn", "Open since", "open", "Case number: a-1"):
         assert shown in text
     assert [field.get("name") for field in Elements(text).of("input")] == ["outcome"] * 4 + ["name"]
     assert [option["value"] for option in Elements(text).of("option")] == ["", "delivery", "price"]
@@ -134,6 +135,22 @@ async def test_sending_a_form_twice_is_the_same_as_once() -> None:
     case = desk.following.case()
     assert case is not None
     assert (case.state, [note.text for note in case.notes]) == ("acknowledged", ["canary note"])
+
+
+@pytest.mark.parametrize("link", [ACKNOWLEDGE, RESOLVE])
+async def test_the_page_after_an_action_names_the_case_and_leads_to_it_if_the_page_is_served(link: Link) -> None:
+    desk = Desk()
+    desk.page_url = "https://nps.example"
+    _, text = await post(desk, link, outcome="solved", cause="price")
+    for shown in ("2 out of 10", "fr › shop-3", "Case number: a-1"):
+        assert shown in text
+    assert Elements(text).of("a") == [{"href": "https://nps.example/case/a-1"}]
+
+    _, text = await get(desk, ACKNOWLEDGE)  # it cannot be used any more
+    assert Elements(text).of("a") == [{"href": "https://nps.example/case/a-1"}]
+
+    desk = Desk()
+    assert not Elements((await post(desk, link, outcome="solved", cause="price"))[1]).of("a")
 
 
 async def test_a_form_that_is_sent_twice_before_the_page_knows_it_changes_the_case_once() -> None:

@@ -137,6 +137,11 @@ class WebSettings(SecretSection):
         return self.auth.is_set or (is_loopback(self.host) and not is_for_others)
 
     @property
+    def page_url(self) -> str | None:
+        """Where the page begins, without a slash at its end: empty on the same server; None if it is not served."""
+        return (self.base_url or "") if self.serves_page else None
+
+    @property
     def origin(self) -> str | None:
         """The origin of the page as browsers write it; None without base_url."""
         if self.base_url is None:

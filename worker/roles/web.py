@@ -100,5 +100,6 @@ def _links(
             clock=surroundings.clock,
             failure=failure,
             proxies=settings.web.proxies,
+            page_url=settings.web.page_url,
         )
     )

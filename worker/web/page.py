@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -26,6 +27,7 @@ from worker.notify.content.language import WORDS
 from worker.notify.content.page import field as shown
 from worker.notify.content.readers import Readers
 from worker.routing.receiver import Language
+from worker.web.notation import Notation
 from worker.web.words.links import PAGE_WORDS, PageWords, Text
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -82,6 +84,8 @@ class Page:
     fields: Fields | None = None
     #: The number of the case's alert, for people who ask about it.
     alert_id: str = field(default="")
+    #: The address of the case on the page with scores and cases; empty if the page is not served.
+    case_address: str = ""
 
     def html(self) -> str:
         """Return the page as HTML."""
@@ -98,9 +102,11 @@ class Page:
 class Pages:
     """Makes pages for readers, who have a language and a time zone."""
 
-    def __init__(self, readers: Readers, policy: CasePolicy) -> None:
+    def __init__(self, readers: Readers, policy: CasePolicy, page_url: str | None = None) -> None:
+        """`page_url`: where the page with scores and cases begins, without a slash at its end; None without it."""
         self._readers = readers
         self._policy = policy
+        self._page_url = page_url
         self._language = readers.language_of(None)
         self._words: PageWords = PAGE_WORDS[self._language]
 
@@ -152,13 +158,13 @@ class Pages:
                 cause_required=self._policy.cause_required,
             )
         page = self._plain(words.ask_resolve if resolves else words.ask_acknowledge)
-        return replace(page, rows=self._rows(case), fields=fields, alert_id=shown(case.alert_id))
+        return self._about(replace(page, fields=fields), case, self._rows(case))
 
     def done(self, link: Link, case: Case, who: str) -> Page:
         """Return the page after a command was carried out. `case`: as it was before; `who`: who has acted."""
         words = self._words
         text = words.done_resolve if link.action is CommandAction.RESOLVE else words.done_acknowledge
-        return replace(self._plain(text, who=shown(who)), alert_id=shown(case.alert_id))
+        return self._about(self._plain(text, who=shown(who)), case, self._identity(case))
 
     def outdated(self, standing: Standing, case: Case | None) -> Page:
         """Return the page of a link that cannot be used. `case`: its case, None if it is not known."""
@@ -170,11 +176,16 @@ class Pages:
         paragraphs = [*page.paragraphs]
         if standing is Standing.RESOLVED and case.outcome is not None:
             paragraphs.insert(1, words.resolved_as.format(outcome=words.outcomes[case.outcome]))
-        return replace(page, paragraphs=paragraphs, rows=self._rows(case), alert_id=shown(case.alert_id))
+        return self._about(replace(page, paragraphs=paragraphs), case, self._rows(case))
 
     def _plain(self, text: Text, **values: object) -> Page:
         """Return a page without a case."""
         return Page(self._language, text.title, [paragraph.format(**values) for paragraph in text.paragraphs])
+
+    def _about(self, page: Page, case: Case, rows: Sequence[Row]) -> Page:
+        """Return a page with what it shows of a case: lines, its number, and its address."""
+        address = "" if self._page_url is None else f"{self._page_url}/case/{quote(case.alert_id, safe='')}"
+        return replace(page, rows=rows, alert_id=shown(case.alert_id), case_address=address)
 
     def _who(self, standing: Standing, case: Case) -> str:
         name = case.resolved_by if standing is Standing.RESOLVED else case.acknowledged_by
@@ -189,15 +200,23 @@ class Pages:
     def _when(self, at: int) -> str:
         return self._readers.moment(WORDS[self._language])(from_ms(at))
 
-    def _rows(self, case: Case) -> list[Row]:
-        words, shared = self._words, WORDS[self._language]
-        again = "" if case.follow_up is None else shared.score.format(score=case.follow_up.score)
+    def _identity(self, case: Case) -> list[Row]:
+        """Return the lines by which a person recognises a case. They do not change."""
+        shared, notation = WORDS[self._language], Notation(self._language, self._readers)
         known = [
             (shared.score_label, shared.score.format(score=case.score)),
             (shared.severity, shared.severities[case.severity]),
-            (shared.place, case.segment),
+            (shared.place, notation.whole_name(case.segment) if case.segment else ""),
             (shared.survey, case.survey_id),
             (shared.answered, self._when(case.given)),
+        ]
+        return _rows_of(known)
+
+    def _rows(self, case: Case) -> list[Row]:
+        """Return the lines about a case: those by which a person recognises it, and what is done about it."""
+        words, shared = self._words, WORDS[self._language]
+        again = "" if case.follow_up is None else shared.score.format(score=case.follow_up.score)
+        known = [
             (words.since, self._when(case.opened_at)),
             (CASE_WORDS[self._language].due, "" if case.next_due is None else self._when(case.next_due)),
             (words.state, words.states[case.state]),
@@ -206,4 +225,8 @@ class Pages:
             (words.resolved_by, case.resolved_by),
             (words.scored_again, again),
         ]
-        return [Row(label, text) for label, value in known if (text := shown(value))]
+        return self._identity(case) + _rows_of(known)
+
+
+def _rows_of(known: Sequence[tuple[str, str]]) -> list[Row]:
+    return [Row(label, text) for label, value in known if (text := shown(value))]

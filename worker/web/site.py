@@ -86,6 +86,8 @@ class Needs:
     body_seconds: float = 10.0
     #: The reverse proxies that are believed.
     proxies: tuple[Network, ...] = ()
+    #: Where the page with scores and cases begins, without a slash at its end; None if it is not served.
+    page_url: str | None = None
 
 
 class _Offer(NamedTuple):
@@ -238,7 +240,8 @@ class Site:
         usual = self._needs.readers
         spoken = preferred_language(request.headers.get("Accept-Language", ""))
         readers = Readers(spoken or usual.default_language, usual.time_zone)
-        return Pages(readers if receiver is None else readers.for_receiver(receiver), self._needs.policy)
+        readers = readers if receiver is None else readers.for_receiver(receiver)
+        return Pages(readers, self._needs.policy, self._needs.page_url)
 
 
 def preferred_language(accepted: str) -> Language | None:

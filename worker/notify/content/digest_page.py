@@ -105,12 +105,13 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """A notice in a digest. `alert_id` says in the text which alert or incident it is."""
+    """A notice in a digest. `alert_id` says in the text which case or incident it is, and `id_label` what that is."""
 
     title: str
     details: str
     comment: str
     alert_id: str
+    id_label: str
     colour: str
     #: By when somebody has to act, in words; empty without a time limit.
     act_by: str = ""
@@ -224,7 +225,7 @@ def entry_of(one: Listed, readers: Readers, link_of: LinkOf) -> Entry:
     if isinstance(notice, Incident):
         page = page_of(notice, readers)
         about = shortly(notice, language)
-        return Entry(page.headline, about, page.why, field(notice.alert_id), page.colour, held=held)
+        return Entry(page.headline, about, page.why, field(notice.alert_id), words.alert_id, page.colour, held=held)
     customer_id = words.anonymous if notice.customer_id.startswith(ANONYMOUS) else notice.customer_id
     who = one_line(notice.customer.name or "", _NAME) or one_line(customer_id, _NAME)
     is_over = notice.action == AlertAction.WITHDRAWN
@@ -244,6 +245,7 @@ def entry_of(one: Listed, readers: Readers, link_of: LinkOf) -> Entry:
         details=", ".join(filter(None, details)),
         comment=comment,
         alert_id=field(notice.alert_id),
+        id_label=words.case_number,
         colour=colour,
         act_by=_limit(act_by, words, readers),
         link=link_of(notice),

@@ -64,6 +64,7 @@ class Words:
     unread: str  # without an address for replies
     answerable: str  # with one; {address}
     alert_id: str
+    case_number: str  # the id of an alert, as the page calls it
     moment: Callable[[datetime], str]
 
 
@@ -170,6 +171,7 @@ _FRENCH = Words(
     unread="Ce message a été envoyé automatiquement. Les réponses à ce message ne sont pas lues.",
     answerable="Ce message a été envoyé automatiquement. Les réponses à ce message sont adressées à {address}.",
     alert_id="Alerte",
+    case_number="Numéro de dossier",
     moment=moment_fr,
 )
 
@@ -252,6 +254,7 @@ _ENGLISH = Words(
     unread="This message was sent automatically. Replies to it are not read.",
     answerable="This message was sent automatically. Replies to it go to {address}.",
     alert_id="Alert",
+    case_number="Case number",
     moment=moment_en,
 )
 

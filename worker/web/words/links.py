@@ -68,6 +68,7 @@ class PageWords:
     assignee: str
     scored_again: str
     number: str  # of the case, as the page calls it
+    to_case: str  # a link to the page of the case
 
 
 _ENGLISH = PageWords(
@@ -180,6 +181,7 @@ _ENGLISH = PageWords(
     assignee="Assigned to",
     scored_again="Next score of the customer",
     number="Case number",
+    to_case="See the case on the page",
 )
 
 _FRENCH = PageWords(
@@ -300,6 +302,7 @@ _FRENCH = PageWords(
     assignee="Confié à",
     scored_again="Note suivante du client",
     number="Numéro de dossier",
+    to_case="Voir le dossier sur la page",
 )
 
 PAGE_WORDS: Mapping[Language, PageWords] = {"fr": _FRENCH, "en": _ENGLISH}

@@ -87,7 +87,7 @@ def test_a_mail_in_english(make_alert: MakeAlert) -> None:
         "Date: 1 August 2026 at 14:05 (UTC+02:00)",
         "- 9 out of 10, on 3 January 2026 at 09:00 (UTC+02:00), fr/shop-3",
         "- Answer\n  https://survey.example/r?a=1&b=2",
-        "Alert: 0b8d1a3e-1111-5222-8333-444455556666",
+        "Case number: 0b8d1a3e-1111-5222-8333-444455556666",
     ):
         assert line in text
     assert Elements(part(received, "html")).tags[0] == ("html", {"lang": "en"})

@@ -100,7 +100,7 @@ def test_an_entry_says_by_when_somebody_has_to_act_in_the_receivers_time_zone(
     sent = compose(Digest("d-7", CLOSED, items), ADDRESS, delivery_id="d-7", letterhead=letterhead)
 
     got = received(sent.data)
-    assert f"{said}  Alert: a-1\n" in part(got, "plain")
+    assert f"{said}  Case number: a-1\n" in part(got, "plain")
     assert f"<strong>{said.strip()}</strong>" in part(got, "html")
     for kind in ("plain", "html"):
         assert part(got, kind).count("Time limit") == 1

@@ -105,7 +105,7 @@ def _texts(page: Page, notice: Shown | Digest, address: Address, letterhead: Let
         "page": page,
         "words": words,
         "route": words.route.format(route=field(address.route)),
-        "id_label": words.alert_id,
+        "id_label": words.alert_id if isinstance(notice, Incident) else words.case_number,
         "alert_id": field(_about(notice)),
         "replies": letterhead.replies(words),
         "acts": _acts(notice, address.receiver.name, letterhead, words),
