@@ -119,7 +119,7 @@ class Texts:
         if visit.query.get("gone"):
             return NotFound()
         if visit.query.get("csv"):
-            return Table("hello", ("name",), [("=1+1",), ("Anna",), (3,)])
+            return Table("hello", ("customer",), [("=1+1",), ("Anna",), (3,)])
         return View("hello.html.j2", {"said": visit.query.get("said", "") + self.text})
 
     def fragile(self, visit: Visit, board: Board) -> View:

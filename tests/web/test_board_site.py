@@ -332,7 +332,7 @@ async def test_what_a_person_does_is_given_with_the_name_and_written_down_with_i
             await browser.post("/act/a-1", {"note": "canary"}, token=token)
         await browser.post("/again", {}, token=token)
         await browser.get("/hello?csv=1")
-        assert browser.text == "\ufeffname\r\n'=1+1\r\nAnna\r\n3\r\n"
+        assert browser.text == "\ufeffCustomer number\r\n'=1+1\r\nAnna\r\n3\r\n"
 
     first = rig.given[0]
     assert (first["actor"], first["via"], first["note"]) == ("adm", "page", "canary")

@@ -328,7 +328,7 @@ async def test_on_a_phone_an_open_case_is_taken_above_the_contact() -> None:
 async def test_the_file_of_cases_has_scores_and_times_for_programs() -> None:
     async with served(Desk().open().rig) as [browser]:
         head, row = (await browser.open("/cases.csv")).splitlines()[:2]
-        assert "Score" in head.split(",")
+        assert "Score (0 to 10)" in head.split(",")
         assert rfc3339(NOW).decode()[:19] in row
 
 

@@ -51,10 +51,10 @@ def test_a_part_is_compared_with_the_rest(query: dict[str, str]) -> None:
     shown = compare_table(visit("/compare.csv", asked=query), BOARD)
     assert isinstance(shown, Table)
     assert [("Retail/Paris", ""), ("Retail", "Retail/Paris")] == [row[:2] for row in shown.rows]
-    assert len(shown.head) == len(shown.rows[0])
+    assert len(shown.columns) == len(shown.rows[0])
     rest = tuple(every - part for every, part in zip(whole, own, strict=True))
     low, high = difference(own, rest)
-    assert shown.head[-3:] == ("difference", "difference_low", "difference_high")
+    assert shown.columns[-3:] == ("difference", "difference_low", "difference_high")
     assert {row[-2:] for row in shown.rows} == {(round(low, 1), round(high, 1))}
 
 
@@ -117,7 +117,7 @@ def test_the_numbers_of_the_charts_are_a_table() -> None:
     shown = compare_history_table(visit("/compare-history.csv", a="Retail/Paris", range="1"), BOARD)
     assert isinstance(shown, Table)
     assert 60 == len(shown.rows)
-    assert len(shown.head) == len(shown.rows[0])
+    assert len(shown.columns) == len(shown.rows[0])
     own, rest = shown.rows[29], shown.rows[59]
     days = drawn()
     assert ("Retail/Paris", "", "2026-12-01", "2026-12-01", sum(days["Retail/Paris"][TODAY])) == own[:5]

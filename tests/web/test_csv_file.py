@@ -13,7 +13,11 @@ from worker.web.view import Table
 
 
 def lines(*cells: str | float | None) -> str:
-    return csv_of(Table("t", ("a", "b"), [cells])).decode("utf-8-sig").removeprefix("a,b\r\n")
+    return (
+        csv_of(Table("t", ("owner", "n"), [cells]), "en")
+        .decode("utf-8-sig")
+        .removeprefix("Looked after by,Answers\r\n")
+    )
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_months_add_up_to_the_days() -> None:
     assert ["2026-01", "2026-12"] == [own[0][1], own[-1][1]]
     november = [sum(counts) for day, counts in drawn()["Support"].items() if TODAY - 30 <= day < TODAY]
     assert sum(november) == own[-2][2]
-    assert len(shown.head) == len(own[0])
+    assert len(shown.columns) == len(own[0])
 
 
 def test_the_month_that_is_not_over_says_so() -> None:

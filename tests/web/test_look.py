@@ -1,5 +1,7 @@
 """What holds for every page of scores, in both languages: what it may load, how large it is, and whom it is for."""
 
+import csv
+import io
 import re
 from collections.abc import Callable
 
@@ -10,8 +12,11 @@ from web.pages import html
 from worker.board.board import Board
 from worker.routing.receiver import Language
 from worker.web.assets import Assets
+from worker.web.csv_file import csv_of
+from worker.web.pages.case_list import cases_table
 from worker.web.pages.compare import compare, compare_history_table, compare_table
 from worker.web.pages.heat import heat, heat_table
+from worker.web.pages.loop import loop_table
 from worker.web.pages.overview import history_table, overview, scores_table
 from worker.web.pages.tree import tree, tree_table
 from worker.web.view import NotFound, Shown, Table
@@ -97,6 +102,18 @@ def test_tables_have_only_the_segments_that_the_person_sees(path: str) -> None:
     shown = TABLES[path](visit(path, segments=("Retail",)), BOARD)
     assert isinstance(shown, Table)
     assert all(str(row[0]).startswith("Retail") for row in shown.rows)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("path", [*TABLES, "/loop.csv", "/cases.csv"])
+def test_the_headings_of_a_table_are_different_words_of_the_language(path: str, language: Language) -> None:
+    handler: Callable[[Visit, Board], Shown] = {**TABLES, "/loop.csv": loop_table, "/cases.csv": cases_table}[path]
+    shown = handler(visit(path, language, segment="Retail", a="Retail/Paris"), BOARD)
+    assert isinstance(shown, Table)
+    assert all(len(row) == len(shown.columns) for row in shown.rows)
+    head = next(csv.reader(io.StringIO(csv_of(shown, language).decode("utf-8-sig"))))
+    assert len(set(head)) == len(shown.columns)
+    assert all(name[0].isupper() and "_" not in name for name in head)
 
 
 @pytest.mark.parametrize("path", PAGES)

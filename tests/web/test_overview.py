@@ -195,11 +195,11 @@ def test_the_numbers_are_there_as_tables() -> None:
     assert 30 == len(shown.rows)
     days = drawn()["Retail"]
     assert ("Retail", "", "2026-12-01", "2026-12-01", sum(days[TODAY]), *days[TODAY]) == shown.rows[-1][:8]
-    assert len(shown.head) == len(shown.rows[0])
+    assert len(shown.columns) == len(shown.rows[0])
     figures = scores_table(visit(segment="Retail"), BOARD)
     assert isinstance(figures, Table)
     assert 10 == len(figures.rows)
-    assert len(figures.head) == len(figures.rows[0])
+    assert len(figures.columns) == len(figures.rows[0])
     assert isinstance(history_table(visit(segment="Nowhere"), BOARD), NotFound)
     assert isinstance(scores_table(visit(segment="Nowhere"), BOARD), NotFound)
 

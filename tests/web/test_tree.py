@@ -91,7 +91,7 @@ def test_the_tree_is_there_as_a_table() -> None:
     shown = tree_table(visit("/tree.csv", segment="Retail"), BOARD)
     assert isinstance(shown, Table)
     assert "Retail/Marseille" == shown.rows[0][0]
-    assert len(shown.head) == len(shown.rows[0])
+    assert len(shown.columns) == len(shown.rows[0])
 
 
 def test_somebody_with_several_segments_begins_with_these() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from worker.web.words.answers import ANSWER_WORDS
 from worker.web.words.cases import CASE_WORDS
+from worker.web.words.columns import COLUMNS
 from worker.web.words.dead_letters import DEAD_LETTER_WORDS
 from worker.web.words.deliveries import DELIVERY_WORDS
 from worker.web.words.history import HISTORY_WORDS
@@ -65,6 +66,10 @@ def test_both_languages_have_the_same_texts_with_the_same_placeholders(page: str
         name: placeholders(text) for name, text in french.items()
     }
     assert all(text.strip() == text != "" for text in (*english.values(), *french.values()))
+
+
+def test_the_columns_of_tables_have_headings_in_both_languages() -> None:
+    assert COLUMNS["en"].keys() == COLUMNS["fr"].keys()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -225,7 +225,7 @@ class BoardSite:
                 # Whoever takes data away is known, or gets none.
                 if not await self._needs.audit.write(Entry(AuditAction.EXPORTED, about=shown.name), visitor):
                     return self._message(request, Message.NOT_RECORDED)
-                return answers.download(csv_of(shown), _CSV, f"{shown.name}.csv")
+                return answers.download(csv_of(shown, visit.language), _CSV, f"{shown.name}.csv")
             case SeeOther():
                 return answers.see_other(shown.address)
             case NotFound():

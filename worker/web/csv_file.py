@@ -7,7 +7,9 @@ a text can begin a cell of its own after each semicolon, tab and line end, whate
 
 import re
 
+from worker.routing.receiver import Language
 from worker.web.view import Table
+from worker.web.words.columns import COLUMNS
 
 #: The byte order mark by which spreadsheets recognise UTF-8.
 _MARK = "\ufeff"
@@ -23,9 +25,13 @@ _QUOTED = re.compile(r'[;,\t"\r\n]')
 Cell = str | float | None
 
 
-def csv_of(table: Table) -> bytes:
-    """Return a table as the content of a file. Where a spreadsheet would compute a text, an apostrophe is put in."""
-    lines = [table.head, *([_without_formulas(cell) for cell in row] for row in table.rows)]
+def csv_of(table: Table, language: Language) -> bytes:
+    """Return a table as the content of a file, with its headings in a language.
+
+    Where a spreadsheet would compute a text, an apostrophe is put in.
+    """
+    head: list[Cell] = [COLUMNS[language][column] for column in table.columns]
+    lines = [head, *([_without_formulas(cell) for cell in row] for row in table.rows)]
     return (_MARK + "".join(",".join(map(_quoted, line)) + _LINE_END for line in lines)).encode()
 
 

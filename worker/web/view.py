@@ -19,10 +19,13 @@ class View:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to be downloaded as CSV: the name of the file, its head and its rows."""
+    """A table to be downloaded as CSV: the name of the file, the names of its columns, and its rows.
+
+    The file has the heading of each column in the language of the person (words/columns.py).
+    """
 
     name: str
-    head: tuple[str, ...]
+    columns: tuple[str, ...]
     rows: list[tuple[str | int | float | None, ...]]
 
 

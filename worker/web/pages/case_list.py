@@ -101,6 +101,12 @@ async def act(visit: Visit, fields: Mapping[str, str], board: Board, gate: Gate)
     return SeeOther(f"{ADDRESS}?{query if path == ADDRESS else ''}{end}")
 
 
+#: The columns of the table.
+_COLUMNS = (
+    "alert_id", "customer", "segment", "severity", "state", "score", "due", "owner", "opened_at", "outcome", "cause",
+)  # fmt: skip
+
+
 def cases_table(visit: Visit, board: Board) -> Table:
     """Return the cases that the list shows, on all its pages."""
     words, wanted, rows = CASE_WORDS[visit.language], query_of(visit)._replace(after=""), list[tuple[Any, ...]]()
@@ -111,12 +117,7 @@ def cases_table(visit: Visit, board: Board) -> Table:
         if not page.next:
             break
         wanted = wanted._replace(after=page.next)
-    head = (
-        words.alert_id, words.customer, words.segment, words.severity, words.state, words.score_of_answer,
-        words.due, words.owner, words.since,
-        words.outcome, words.cause,
-    )  # fmt: skip
-    return Table("cases", head, rows)
+    return Table("cases", _COLUMNS, rows)
 
 
 def query_of(visit: Visit) -> CaseQuery:

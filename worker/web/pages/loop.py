@@ -80,9 +80,10 @@ def loop_table(visit: Visit, board: Board) -> Table | NotFound:
     chosen = _chosen(visit)
     if chosen is None:
         return NotFound()
-    found = _figures(visit, board, chosen.query)
+    words, found = LOOP_WORDS[visit.language], _figures(visit, board, chosen.query)
     rows: list[tuple[Any, ...]] = [
-        (name, *one.as_json().values()) for name, one in (("", found.whole), *found.groups.items())
+        (words.names.get(name, name), *one.as_json().values())
+        for name, one in ((words.whole, found.whole), *found.groups.items())
     ]
     return Table("cases-figures", (chosen.query.by, *found.whole.as_json()), rows)
 

@@ -57,7 +57,6 @@ class CaseWords:
     act_on_hint: str
     # One case.
     score: str  # {score}
-    score_of_answer: str  # the name of the score in tables
     severities: Mapping[str, str]
     states: Mapping[str, str]
     outcomes: Mapping[str, str]
@@ -145,7 +144,6 @@ _ENGLISH = CaseWords(
     act_on="Act on a case of this list",
     act_on_hint="Choose a case above first. Its own page shows what the customer has said.",
     score="{score} out of 10",
-    score_of_answer="Score",
     severities={Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "critical"},
     states={
         CaseState.OPEN: "open",
@@ -296,7 +294,6 @@ _FRENCH = CaseWords(
     act_on="Agir sur un dossier de cette liste",
     act_on_hint="Choisissez d’abord un dossier ci-dessus. Sa propre page montre ce que le client a dit.",
     score="{score} sur 10",
-    score_of_answer="Note sur 10",
     severities={Severity.WARNING: "modérée", Severity.ERROR: "élevée", Severity.CRITICAL: "critique"},
     states={
         CaseState.OPEN: "ouvert",

@@ -1,0 +1,121 @@
+"""The headings of the tables that the page offers as CSV, in French and English: one for each column of a table.
+
+People open these files with a spreadsheet, so a heading says what the column has, and its unit. A program can rely on
+the order of the columns, which docs/page-scores.md has.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from worker.notify.content.typography import french
+from worker.routing.receiver import Language
+
+_ENGLISH: Mapping[str, str] = MappingProxyType(
+    {
+        "segment": "Segment",
+        "without": "Without the answers of",
+        "window": "Window",
+        "each_customer_once": "Each customer once (1 = yes, 0 = no)",
+        "month": "Month",
+        "first_day": "First day",
+        "last_day": "Last day",
+        "n": "Answers",
+        "promoters": "Promoters (9 or 10)",
+        "passives": "Passives (7 or 8)",
+        "detractors": "Detractors (0 to 6)",
+        "nps": "NPS (points)",
+        "low": "NPS, lower end of the 95% interval (points)",
+        "high": "NPS, upper end of the 95% interval (points)",
+        "smoothed": "Smoothed NPS (points)",
+        "smoothed_low": "Smoothed NPS, lower end of the 95% interval (points)",
+        "smoothed_high": "Smoothed NPS, upper end of the 95% interval (points)",
+        "difference": "First NPS less the second (points)",
+        "difference_low": "Difference, lower end of the 95% interval (points)",
+        "difference_high": "Difference, upper end of the 95% interval (points)",
+        "effect": "Effect on the NPS above (points)",
+        "alert_id": "Case number",
+        "customer": "Customer number",
+        "severity": "Severity",
+        "state": "State",
+        "score": "Score (0 to 10)",
+        "due": "Due (UTC)",
+        "owner": "Looked after by",
+        "opened_at": "Open since (UTC)",
+        "outcome": "Outcome",
+        "cause": "Cause",
+        "receiver": "Receiver",
+        "resolved": "Resolved",
+        "withdrawn": "Withdrawn",
+        "median_to_acknowledge": "Half were acknowledged within (seconds)",
+        "median_to_resolve": "Half were resolved within (seconds)",
+        "ninth_decile_to_resolve": "Nine of ten were resolved within (seconds)",
+        "answered_again": "Customer answered again",
+        "recovered": "Customer answered better (7 or more)",
+        "reopened": "Reopened",
+        "working_median_to_acknowledge": "Half were acknowledged within (seconds of working time)",
+        "working_median_to_resolve": "Half were resolved within (seconds of working time)",
+        "working_ninth_decile_to_resolve": "Nine of ten were resolved within (seconds of working time)",
+        "acknowledge_limits": "Time limits for acknowledging",
+        "acknowledged_in_time": "Time limits for acknowledging that were met",
+        "resolve_limits": "Time limits for resolving",
+        "resolved_in_time": "Time limits for resolving that were met",
+        "answered_after_resolved": "Customer answered again after the case was resolved",
+        "recovered_after_resolved": "Customer answered better (7 or more) after the case was resolved",
+    }
+)
+_FRENCH: Mapping[str, str] = MappingProxyType(
+    {
+        "segment": "Périmètre",
+        "without": "Sans les réponses de",
+        "window": "Fenêtre",
+        "each_customer_once": "Chaque client une fois (1 = oui, 0 = non)",
+        "month": "Mois",
+        "first_day": "Premier jour",
+        "last_day": "Dernier jour",
+        "n": "Réponses",
+        "promoters": "Promoteurs (9 ou 10)",
+        "passives": "Passifs (7 ou 8)",
+        "detractors": "Détracteurs (0 à 6)",
+        "nps": "NPS (points)",
+        "low": french("NPS, borne basse de l’intervalle à 95 % (points)"),
+        "high": french("NPS, borne haute de l’intervalle à 95 % (points)"),
+        "smoothed": "NPS lissé (points)",
+        "smoothed_low": french("NPS lissé, borne basse de l’intervalle à 95 % (points)"),
+        "smoothed_high": french("NPS lissé, borne haute de l’intervalle à 95 % (points)"),
+        "difference": "Premier NPS moins le second (points)",
+        "difference_low": french("Écart, borne basse de l’intervalle à 95 % (points)"),
+        "difference_high": french("Écart, borne haute de l’intervalle à 95 % (points)"),
+        "effect": "Effet sur le NPS au-dessus (points)",
+        "alert_id": "Numéro de dossier",
+        "customer": "Numéro de client",
+        "severity": "Gravité",
+        "state": "État",
+        "score": "Note (0 à 10)",
+        "due": "Échéance (UTC)",
+        "owner": "Pris en charge par",
+        "opened_at": "Ouvert depuis (UTC)",
+        "outcome": "Résultat",
+        "cause": "Cause",
+        "receiver": "Destinataire",
+        "resolved": "Clos",
+        "withdrawn": "Levés",
+        "median_to_acknowledge": "La moitié pris en charge en (secondes)",
+        "median_to_resolve": "La moitié clos en (secondes)",
+        "ninth_decile_to_resolve": "Neuf sur dix clos en (secondes)",
+        "answered_again": "Le client a de nouveau répondu",
+        "recovered": "Le client a mieux répondu (7 ou plus)",
+        "reopened": "Rouverts",
+        "working_median_to_acknowledge": "La moitié pris en charge en (secondes de temps ouvré)",
+        "working_median_to_resolve": "La moitié clos en (secondes de temps ouvré)",
+        "working_ninth_decile_to_resolve": "Neuf sur dix clos en (secondes de temps ouvré)",
+        "acknowledge_limits": "Délais de prise en charge",
+        "acknowledged_in_time": "Délais de prise en charge respectés",
+        "resolve_limits": "Délais de clôture",
+        "resolved_in_time": "Délais de clôture respectés",
+        "answered_after_resolved": "Le client a de nouveau répondu, une fois le dossier clos",
+        "recovered_after_resolved": "Le client a mieux répondu (7 ou plus), une fois le dossier clos",
+    }
+)
+
+#: The headings by the names of columns.
+COLUMNS: Mapping[Language, Mapping[str, str]] = {"fr": _FRENCH, "en": _ENGLISH}
