@@ -47,7 +47,7 @@ def test_all_eleven_scores_are_shown_and_one_that_is_not_counted_yet_says_so() -
 
 
 @pytest.mark.parametrize(("older", "expected"), [(0, True), (1, False)])
-def test_rows_with_the_numbers_of_all_time_are_explained(older: int, expected: bool) -> None:
+def test_a_row_with_the_answers_of_all_time_says_so_and_does_not_repeat_its_numbers(older: int, expected: bool) -> None:
     found = Board()
     put(found, "", {TODAY: (60, 20, 20)})
     known = found.scores.get("")
@@ -56,8 +56,10 @@ def test_rows_with_the_numbers_of_all_time_are_explained(older: int, expected: b
     whole = whole.model_copy(update={"n": whole.n + older, "passives": whole.passives + older})
     known = known.model_copy(update={"windows": {**known.windows, "all": whole}})
     found.scores.take("", known.model_dump_json().encode())
-    same = "Rows with as many answers as “all time” have the same answers"
-    assert expected == (same in text(overview, visit(), found))
+    read = text(overview, visit(), found)
+    # The windows of days, the last 100 answers, and none of those in which each customer counts once.
+    assert (6 if expected else 0) == read.count("the same answers as “all time” (100)")
+    assert 11 == html(overview, visit(), found).split('id="eleven"')[1].count('role="rowheader"')
 
 
 def test_another_window_changes_the_number() -> None:

@@ -59,6 +59,8 @@ class Score(NamedTuple):
     figure: WindowScore | None
     whisker: Whisker | None
     counted: bool
+    #: Whether it has the answers of the row "all time", because there are no others. That row itself has not.
+    is_whole: bool
 
 
 class Drag(NamedTuple):
@@ -120,7 +122,6 @@ def overview(visit: Visit, board: Board) -> View | NotFound:
             "cases_address": address_of("/cases", {}, segment=choice.path),
             "tree_address": address_of("/tree", {}, segment=choice.path),
             "eleven": eleven,
-            "has_same": _has_same(eleven),
             "middle": place(0.0, axis),
             "history_csv": address_of("/history.csv", choice.query),
             "scores_csv": address_of("/scores.csv", choice.query),
@@ -192,17 +193,14 @@ def _eleven(scores: Scores) -> tuple[list[Score], tuple[float, float]]:
     ]
     figures = [figure for *_, figure in known if figure is not None and figure.n]
     axis = axis_of(figures)
-    rows = []
+    rows, whole = [], scores.windows.get("all")
     for window, once, figure in known:
         answered = figure if figure is not None and figure.n else None
-        rows.append(Score(window, once, answered, whisker_of(answered, axis), figure is not None))
+        is_other = once or window != "all"
+        # A row has no answers that "all time" has not, so as many answers are the same ones.
+        is_whole = is_other and answered is not None and whole is not None and answered.n == whole.n
+        rows.append(Score(window, once, answered, whisker_of(answered, axis), figure is not None, is_whole))
     return rows, axis
-
-
-def _has_same(eleven: list[Score]) -> bool:
-    """Say whether another row has all answers as well, and so the numbers of the row "all time"."""
-    n = [row.figure.n for row in eleven if row.figure is not None and row.window == "all" and not row.by_customer]
-    return sum(row.figure is not None and [row.figure.n] == n for row in eleven) > 1
 
 
 def _open_incidents(visit: Visit, board: Board, choice: Chosen) -> list[KnownIncident]:

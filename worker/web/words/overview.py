@@ -26,7 +26,7 @@ class OverviewWords:
     no_incidents: str
     eleven: str
     eleven_hint: str
-    same: str  # why rows have the same numbers
+    same: str  # in a row with the answers of the row "all time"; {n}
     meanings: Mapping[str, str]  # by window
     by_customer_meaning: str
     by_customer_name: str  # {window}
@@ -52,7 +52,7 @@ _ENGLISH = OverviewWords(
     no_incidents="No incident is open.",
     eleven="The same NPS, counted in eleven ways",
     eleven_hint="Long windows are certain but slow, short ones are quick but uncertain.",
-    same="Rows with as many answers as “all time” have the same answers, since there are no others.",
+    same="the same answers as “all time” ({n})",
     meanings={
         "24h": "What is happening today. Usually few answers.",
         "7d": "One full week, so every weekday counts once.",
@@ -92,10 +92,7 @@ _FRENCH = OverviewWords(
     no_incidents="Aucun incident n’est en cours.",
     eleven="Le même NPS, compté de onze façons",
     eleven_hint="Une longue période est sûre mais lente, une courte est rapide mais incertaine.",
-    same=french(
-        "Les lignes qui ont autant de réponses que « depuis le début » ont les mêmes réponses : il n’y en a pas "
-        "d’autres."
-    ),
+    same=french("les mêmes réponses que « depuis le début » ({n})"),
     meanings={
         "24h": "Ce qui se passe aujourd’hui. En général, peu de réponses.",
         "7d": french("Une semaine entière : chaque jour de la semaine compte une fois."),
