@@ -100,9 +100,11 @@ async def test_a_refused_answer_that_is_corrected_on_the_page_counts(bench: Star
         refused = await browser.post(found[1], {"value": answer(score=12).decode()})
         assert refused.status == 422
         sent = await browser.post(found[1], {"value": answer(score=1).decode()})
-        assert sent.headers["Location"] == f"{found[1]}?done=sent"
+        assert sent.headers["Location"].startswith(f"{found[1]}?done=sent&place=")
         await running.settle()
-        await read_until(browser, "/answers", "An alert was opened")
+        became = re.search(r'href="(/answers[?]decision=[^"]+)"', await browser.open(sent.headers["Location"]))
+        assert became is not None
+        await read_until(browser, became[1], "An alert was opened")
         decisions, [entry] = bodies(await running.read("decisions")), await audited(running)
 
     assert [(one["outcome"], one["score"]) for one in decisions] == [("accepted", 1)]

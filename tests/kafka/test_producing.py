@@ -10,11 +10,13 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber, TopicAuthorizationFailedError
 
 from worker.errors import Refused, TopicsUnfit, Unreachable
-from worker.flow.batch import Output
+from worker.flow.batch import Output, Place
 from worker.kafka import producing
 from worker.kafka.producing import Producing
 from worker.settings import KafkaSettings
 
+#: What Kafka says of each record.
+WRITTEN = Place(1, 7)
 ONE = Output("responses", b"c-1", b"{}")
 PARTITIONS = 4
 
@@ -109,11 +111,11 @@ async def test_records_are_published_when_kafka_has_acknowledged_all_of_them(mon
         assert found.ready
         publishing = asyncio.create_task(found.publish([ONE, Output("dead-letters", b"", b"{}")], 60))
         first, second = await kafka.next(), await kafka.next()
-        first.set_result(None)
+        first.set_result(WRITTEN)
         await asyncio.sleep(0)
         assert not publishing.done()
-        second.set_result(None)
-        await publishing
+        second.set_result(WRITTEN)
+        assert await publishing == [WRITTEN, WRITTEN]
 
 
 async def test_a_record_goes_to_the_partition_of_its_key_and_to_any_one_without_a_key(
@@ -127,7 +129,7 @@ async def test_a_record_goes_to_the_partition_of_its_key_and_to_any_one_without_
             await asyncio.sleep(0)
         partitions = [record[3] for record, _ in kafka.sent]
         for _, future in kafka.sent:
-            future.set_result(None)
+            future.set_result(WRITTEN)
         await publishing
 
     assert partitions[0] == partitions[1]
@@ -150,13 +152,13 @@ async def test_what_is_not_acknowledged_in_time_is_not_published_and_later_recor
 
         elsewhere = next(key for key in map(str.encode, "abcdefgh") if found._owner(key) != found._owner(b"c-1"))
         other = asyncio.create_task(found.publish([Output("responses", elsewhere, b"{}")], 60))
-        (await kafka.next()).set_result(None)
+        (await kafka.next()).set_result(WRITTEN)
         await other
 
-        acknowledgement.set_result(None)
+        acknowledgement.set_result(WRITTEN)
         await asyncio.sleep(0)
         again = asyncio.create_task(found.publish([ONE], 60))
-        (await kafka.next()).set_result(None)
+        (await kafka.next()).set_result(WRITTEN)
         await again
 
 
@@ -173,7 +175,7 @@ async def test_a_producer_that_kafka_has_refused_is_replaced(monkeypatch: pytest
         kafka.sent.clear()
         await until(lambda: found.ready)
         again = asyncio.create_task(found.publish([ONE], 60))
-        (await kafka.next()).set_result(None)
+        (await kafka.next()).set_result(WRITTEN)
         await again
 
     assert [True, True, True] == [producer._closed for producer in kafka.producers]
@@ -192,7 +194,7 @@ async def test_a_producer_that_takes_no_more_records_is_replaced(monkeypatch: py
             await found.publish([ONE], 60)
         await until(lambda: found.ready)
         again = asyncio.create_task(found.publish([ONE], 60))
-        (await kafka.next()).set_result(None)
+        (await kafka.next()).set_result(WRITTEN)
         await again
 
     assert 2 == len(kafka.producers)

@@ -22,7 +22,7 @@ from worker.board.board import Board
 from worker.clock import SystemClock
 from worker.errors import Unreachable
 from worker.flow import events
-from worker.flow.batch import Output
+from worker.flow.batch import Output, Place
 from worker.links.settings import WebSettings
 from worker.notify.content.readers import Readers
 from worker.server import Server
@@ -201,7 +201,7 @@ class Rig:
     #: The sessions of other processes, which learn from the topic.
     others: list[Sessions] = field(default_factory=list)
 
-    async def publish(self, outputs: Sequence[Output], seconds: float) -> None:
+    async def publish(self, outputs: Sequence[Output], seconds: float) -> list[Place]:
         assert seconds > 0
         if not self.is_there:
             raise Unreachable("Kafka has not acknowledged in time")
@@ -212,6 +212,7 @@ class Rig:
                     sessions.take([record(output, len(self.audited))])
             else:
                 self.published.append(output)
+        return [Place(0, len(self.published)) for _ in outputs]
 
     async def give(self, command: dict[str, Any]) -> Answer | None:
         if not self.is_there:

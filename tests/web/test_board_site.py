@@ -348,7 +348,7 @@ async def test_what_a_person_does_is_given_with_the_name_and_written_down_with_i
     assert [given["command_id"] for given in rig.given] == [one["command_id"] for one in rig.audited[1:5]]
     assert len({one["session"] for one in rig.audited}) == 1
     assert "canary" not in json.dumps(rig.audited)
-    assert "c-1" not in json.dumps(rig.audited)
+    assert '"c-1"' not in json.dumps(rig.audited)  # ids of the audit are random, and may have c-1 in them
     for one in rig.audited:
         Audit.model_validate_json(json.dumps(one))
     [again] = rig.published

@@ -14,6 +14,8 @@ from web.pages import html, plain, text
 from web.test_look import FORBIDDEN
 from web.why_boards import CUSTOMER, RESPONSE, answered, why_board
 
+from worker.flow.batch import Place
+from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms
 from worker.routing.receiver import Language
 from worker.web.gate import Given
@@ -332,10 +334,39 @@ async def test_a_corrected_answer_is_sent_again_under_its_customers_key() -> Non
     assert shown == SeeOther("/dead-letters/l-1?done=sent")
     assert gate.sent == [("nps.responses/1/9917", "c-é", value.encode())]
     assert "It was sent again." in read("/dead-letters/l-1", done="sent")
+    placed = Gate(Given("applied", place=Place(2, 12)))
+    shown = await send_again(visited, {"value": value}, BOARD, placed)
+    assert shown == SeeOther("/dead-letters/l-1?done=sent&place=2.12")
 
     anonymous = value.replace('"customer_id": "c-é"', '"anonymous": true')
     await send_again(visited, {"value": anonymous}, BOARD, gate)
     assert gate.sent[-1][1].startswith("anonymous:")
+
+
+def test_after_an_answer_was_sent_again_its_page_leads_to_what_became_of_this_very_record() -> None:
+    found = why_board()
+
+    def leads_to(place: str) -> list[str]:
+        shown = html(dead_letter, visiting("/dead-letters/l-1", done="sent", place=place), found)
+        return re.findall(r'<p><a href="([^"]*)">', main_of(shown))
+
+    decision_id = make_id("decision", 2, 12)
+    assert leads_to("2.12") == [f"/answers?decision={decision_id}"]
+    asked = visiting("/answers", decision=decision_id)
+    assert "It is not decided yet" in text(answers, asked, found)
+
+    found.answers.take(answered(3, 0, decision_id=decision_id, customer_id="c-77", segment="Online"))
+    read_now = text(answers, asked, found)
+    assert "What was decided about this answer" in read_now
+    assert ("c-77" in read_now, "c-48120" in read_now) == (True, False)
+    others = visiting("/answers", decision=decision_id, segments=("Retail",))
+    assert "c-77" not in text(answers, others, found)
+
+    again = make_id("dead-letter", "nps.responses", 2, 13)
+    found.dead_letters.take(letter(NOW, dead_letter_id=again))
+    assert leads_to("2.13") == [f"/dead-letters/{again}"]
+    for unknown in ("", "2", "2.x", "-1.-1", "1.2.3"):
+        assert leads_to(unknown) == ["/answers"]
 
 
 async def test_an_answer_that_would_be_refused_again_is_not_sent() -> None:

@@ -173,6 +173,10 @@ class AnswerLog:
         """
         return _visible(self._of_response.of(response_id)[::-1], visible)
 
+    def of_decision(self, decision_id: str, visible: tuple[str, ...] = EVERYTHING) -> list[Answer]:
+        """Return the decision with an id; nothing if it is not known."""
+        return _visible([one for one in self._newest.newest_first() if one.id == decision_id], visible)
+
     def _drop(self, answer: Answer) -> None:
         self._of_customer.drop(answer.customer_id, answer)
         self._of_response.drop(answer.response_id, answer)

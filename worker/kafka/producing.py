@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from worker.cancelling import cancel_all
 from worker.errors import TopicsUnfit, Unreachable
-from worker.flow.batch import Output
+from worker.flow.batch import Output, Place
 from worker.kafka.connection import client_options
 from worker.kafka.partitioner import partition_of
 from worker.kafka.topics import LARGEST_RECORD, NOT_PERMITTED, not_permitted, topic_name
@@ -43,10 +43,12 @@ _FLUSH_SECONDS = 3.0
 _AWAY = "Kafka has not acknowledged in time"
 
 #: A topic and a partition.
-_Place = tuple[str, int]
+_Partition = tuple[str, int]
 
 #: Publishes records within so many seconds, as Producing.publish. Raises Unreachable if they are not acknowledged.
-Publish = Callable[[Sequence[Output], float], Awaitable[None]]
+Publish = Callable[[Sequence[Output], float], Awaitable[object]]
+#: Does so, and returns where they lie.
+PublishAt = Callable[[Sequence[Output], float], Awaitable[Sequence[Place]]]
 
 
 class Producing:
@@ -61,7 +63,7 @@ class Producing:
         self._owner = partition_of(partitions)
         self._producer: AIOKafkaProducer | None = None
         # The acknowledgements that have not come yet, each with the time of its record, the oldest first.
-        self._waiting = defaultdict[_Place, dict[asyncio.Future[Any], float]](dict)
+        self._waiting = defaultdict[_Partition, dict[asyncio.Future[Any], float]](dict)
         self._answers = False
         self._failure = Failure()
         self._watching: asyncio.Task[None] | None = None
@@ -93,8 +95,8 @@ class Producing:
         """Wait until an error must stop the worker, and raise it."""
         await self._failure.raised()
 
-    async def publish(self, outputs: Sequence[Output], seconds: float) -> None:
-        """Publish records, and return once Kafka has acknowledged all of them.
+    async def publish(self, outputs: Sequence[Output], seconds: float) -> list[Place]:
+        """Publish records, and return where they lie once Kafka has acknowledged all of them.
 
         A record without a key, and without a partition, gets any partition. Raise Unreachable if Kafka has not
         acknowledged all of them after so many seconds; they may be published later all the same.
@@ -114,6 +116,7 @@ class Producing:
         done, pending = await asyncio.wait(sent, timeout=max(0.0, deadline - loop.time())) if sent else (set(), set())
         if pending or any(future.cancelled() or future.exception() is not None for future in done):
             raise Unreachable(_AWAY)
+        return [Place(written.partition, written.offset) for written in (future.result() for future in sent)]
 
     async def _send(self, output: Output) -> "asyncio.Future[Any]":
         """Give a record to the producer, and return the future of its acknowledgement."""

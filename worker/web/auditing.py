@@ -12,7 +12,7 @@ from schemas.emitted import emitted
 from worker.clock import Clock
 from worker.errors import Unreachable
 from worker.flow import events
-from worker.flow.batch import Output
+from worker.flow.batch import Output, Place
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.kafka import reading, topics
 from worker.kafka.awaiting import when_it_exists
@@ -60,7 +60,7 @@ class Publishing:
         """Wait until an error must stop the worker, and raise it."""
         await self._running.failure()
 
-    async def publish(self, outputs: Sequence[Output], seconds: float) -> None:
+    async def publish(self, outputs: Sequence[Output], seconds: float) -> list[Place]:
         """Publish records, as `Producing.publish` does. Raise Unreachable if Kafka does not acknowledge in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -70,7 +70,7 @@ class Publishing:
         except TimeoutError:
             raise Unreachable("Kafka does not answer yet") from None
         assert self._producing is not None
-        await self._producing.publish(outputs, max(0.0, deadline - loop.time()))
+        return await self._producing.publish(outputs, max(0.0, deadline - loop.time()))
 
     async def _run(self) -> None:
         """Connect once the topics exist, and raise the error by which publishing fails for good."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from worker.flow.batch import Place
 from worker.web.visit import Visit
 
 #: What became of what a person wanted. 'applied', 'unchanged' and 'refused' are the worker's words. 'unanswered': it is
@@ -18,6 +19,8 @@ class Given:
     outcome: Outcome
     #: Why it was refused, as a stable word of a dead letter (schemas.dead_letter.Reason); None if it was not.
     reason: str | None = None
+    #: Where the record lies that was published; None if there is none.
+    place: Place | None = None
 
     @property
     def is_done(self) -> bool:

@@ -11,7 +11,7 @@ from worker.errors import Unreachable
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.timestamps import rfc3339
-from worker.kafka.producing import Publish
+from worker.kafka.producing import PublishAt
 from worker.web.auditing import Audit, Entry
 from worker.web.commanding import Commanding, Give
 from worker.web.entrance import Visitor
@@ -56,7 +56,9 @@ class KafkaGate:
 class Giving:
     """What the gates of all visitors share."""
 
-    def __init__(self, give_on_case: Give, give_on_silence: Give, publish: Publish, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self, give_on_case: Give, give_on_silence: Give, publish: PublishAt, audit: Audit, clock: Clock
+    ) -> None:
         self._give: Mapping[AuditAction, Give] = {
             AuditAction.ALERT_COMMAND: give_on_case,
             AuditAction.SILENCE_COMMAND: give_on_silence,
@@ -90,8 +92,8 @@ class Giving:
     async def send_again(self, visitor: Visitor, letter: str, output: Output) -> Given:
         """Publish a record, and write down who has done it."""
         try:
-            await self._publish([output], _PUBLISH_SECONDS)
-            given = Given("applied")
+            [place] = await self._publish([output], _PUBLISH_SECONDS)
+            given = Given("applied", place=place)
         except Unreachable as error:
             log.warning("a corrected dead letter may not have reached Kafka: %s", error)
             given = Given("unsure")

@@ -18,6 +18,8 @@ from worker.web.words.answers import ANSWER_WORDS, AnswerWords
 #: The largest number of answers that a search shows.
 _MOST_FOUND = 50
 _UNTOLD = "untold"
+#: The part of the query that has the id of one decision.
+DECISION = "decision"
 
 
 class Row(NamedTuple):
@@ -42,6 +44,9 @@ class Row(NamedTuple):
 
 def answers(visit: Visit, board: Board) -> View | NotFound:
     """Return the latest answers."""
+    if (decision_id := visit.query.get(DECISION, "")) != "":
+        found = board.answers.of_decision(decision_id, visit.person.segments)
+        return _view(visit, board, found, "", None, of_decision=True)
     segment = canonical_path(visit.query.get("segment", ""))
     if segment and not visit.person.may_see(segment):
         return NotFound()
@@ -75,6 +80,8 @@ def _view(
     segment: str,
     cursor: Mapping[str, str] | None,
     searched: str | None = None,
+    *,
+    of_decision: bool = False,
 ) -> View:
     words, notation = ANSWER_WORDS[visit.language], Notation(visit.language, visit.readers)
     oldest = board.answers.since()
@@ -88,6 +95,7 @@ def _view(
             "filters": _filters(visit, words),
             "cursor": cursor,
             "searched": searched,
+            "of_decision": of_decision,
             # A number of all answers is only for people who may see all of them.
             "kept": ""
             if oldest is None or not visit.person.sees_all

@@ -11,12 +11,15 @@ from worker.board.board import Board
 from worker.board.dead_letters import Letter, LetterQuery
 from worker.errors import Rejected
 from worker.flow import events
-from worker.flow.batch import MemoryRecord
+from worker.flow.batch import MemoryRecord, Place
 from worker.flow.dead_letter import DELIVERED_TO
+from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.intake import validate
 from worker.web.gate import Gate
+from worker.web.layout import address_of
 from worker.web.notation import Notation
+from worker.web.pages.answers import DECISION
 from worker.web.pages.why import AFTER, DONE, Choice, cursor_values, shown_id, what_became, why_values
 from worker.web.view import NotFound, SeeOther, View
 from worker.web.visit import Permission, Visit
@@ -25,6 +28,10 @@ from worker.web.words.dead_letters import DEAD_LETTER_WORDS, DeadLetterWords
 #: The largest form: the largest payload that is kept of a dead letter, of which every character may have to be escaped.
 LARGEST_FORM = 2_000_000
 _SENT = "sent"
+#: The most digits of an offset.
+_MOST_DIGITS = 19
+#: The part of the query that says where the record lies that was sent again: its partition and its offset.
+_PLACE = "place"
 #: An answer with nothing but what it needs.
 EXAMPLE = json.dumps(
     {
@@ -72,9 +79,27 @@ def dead_letters(visit: Visit, board: Board) -> View | NotFound:
 
 
 def dead_letter(visit: Visit, board: Board) -> View | NotFound:
-    """Return one dead letter."""
+    """Return one dead letter, and where to see what became of it if it was just sent again."""
     letter = _find(visit, board)
-    return NotFound() if letter is None else _view(visit, letter)
+    if letter is None:
+        return NotFound()
+    became = _became(letter, visit.query.get(_PLACE, ""), board) if visit.query.get(DONE) == _SENT else ""
+    return _view(visit, letter, became=became)
+
+
+def _became(letter: Letter, place: str, board: Board) -> str:
+    """Return the address of what became of a record that was sent again; empty if its place is not known.
+
+    The ids of decisions and dead letters are made of the place. `place`: the partition and the offset, such as 1.9917.
+    """
+    parts = place.split(".")
+    if len(parts) != len(Place._fields) or not all(part.isascii() and part.isdigit() for part in parts):
+        return ""
+    partition, offset = (int(part[:_MOST_DIGITS]) for part in parts)
+    again = make_id("dead-letter", letter.topic, partition, offset)
+    if board.dead_letters.find(again) is not None:
+        return f"/dead-letters/{again}"
+    return address_of("/answers", {DECISION: make_id("decision", partition, offset)})
 
 
 async def send_again(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> SeeOther | View | NotFound:
@@ -93,7 +118,8 @@ async def send_again(visit: Visit, form: Mapping[str, str], board: Board, gate: 
     given = await gate.send_again(visit, letter=place, customer_id=key, value=value)
     if not given.is_done:
         return _view(visit, letter, text, what_became(visit, given))
-    return SeeOther(f"/dead-letters/{letter.id}?{DONE}={_SENT}")
+    query = {DONE: _SENT, _PLACE: "" if given.place is None else "{}.{}".format(*given.place)}
+    return SeeOther(address_of(f"/dead-letters/{letter.id}", query))
 
 
 def key_of(value: bytes, now: int) -> str:
@@ -125,7 +151,7 @@ def _find(visit: Visit, board: Board) -> Letter | None:
     return board.dead_letters.find(visit.parts.get("letter_id", "")) if visit.person.sees_all else None
 
 
-def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = "") -> View:
+def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = "", became: str = "") -> View:
     words, notation = DEAD_LETTER_WORDS[visit.language], Notation(visit.language, visit.readers)
     payload = b"" if letter.payload is None else letter.payload
     key = None if letter.key is None else letter.key.decode(errors="replace")
@@ -144,6 +170,7 @@ def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = 
             "words": words,
             "pairs": rows,
             "done": words.sent if visit.query.get(DONE) == _SENT else "",
+            "became": became,
             "payload": text_of(payload) if letter.payload is not None and visit.person.sees_customers else "",
             "missing": _missing(visit, letter, words),
             "cut": _cut(letter, words, notation),

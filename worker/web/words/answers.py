@@ -52,6 +52,9 @@ class AnswerWords:
     search: str
     search_hint: str
     searched: str  # the title of what was found
+    of_decision: str  # the title of what was decided about one record
+    no_decision: str
+    all_answers: str
     nothing: str
     nothing_found: str
     no_search: str
@@ -190,6 +193,11 @@ _ENGLISH = AnswerWords(
     search="Search for a customer or an answer",
     search_hint="The customer number or the number of the answer, as the survey tool has it",
     searched="What was found",
+    of_decision="What was decided about this answer",
+    no_decision=(
+        "It is not decided yet, or this page does not know the decision. This page shows it as soon as it is known."
+    ),
+    all_answers="All latest answers",
     nothing="No answers yet.",
     nothing_found=(
         "Nothing was found. The number must be complete. Perhaps the answer is older than what this page keeps, or it "
@@ -344,6 +352,11 @@ _FRENCH = AnswerWords(
     search="Chercher un client ou une réponse",
     search_hint="Le numéro du client ou celui de la réponse, tel que l’outil d’enquête le connaît",
     searched="Ce qui a été trouvé",
+    of_decision="Ce qui a été décidé pour cette réponse",
+    no_decision=french(
+        "Rien n’est encore décidé, ou cette page ne connaît pas la décision. Elle l’affiche dès qu’elle est connue."
+    ),
+    all_answers="Toutes les dernières réponses",
     nothing="Pas encore de réponse.",
     nothing_found=french(
         "Rien n’a été trouvé. Le numéro doit être complet. La réponse est peut-être plus ancienne que ce que cette "

@@ -45,6 +45,7 @@ class DeadLetterWords:
     cannot: Mapping[str, str]  # why it cannot be sent corrected
     wrong: str  # {reason} {detail}
     sent: str
+    became: str  # a link to the decision about what was sent
 
 
 _ENGLISH = DeadLetterWords(
@@ -125,7 +126,8 @@ _ENGLISH = DeadLetterWords(
         "not_permitted": "Only administrators can send it again, corrected.",
     },
     wrong="It was not sent, because it would be refused again. {reason} {detail}",
-    sent="It was sent again. In a moment, what was decided about it is among the latest answers.",
+    sent="It was sent again. In a moment, you can see what was decided about it.",
+    became="See what became of it",
 )
 
 _FRENCH = DeadLetterWords(
@@ -216,7 +218,8 @@ _FRENCH = DeadLetterWords(
         "not_permitted": "Seuls les administrateurs peuvent corriger et renvoyer.",
     },
     wrong="Rien n’a été envoyé, car ce serait à nouveau refusé. {reason} {detail}",
-    sent=french("C’est renvoyé. Dans un instant, ce qui a été décidé figure parmi les dernières réponses."),
+    sent="C’est renvoyé. Dans un instant, vous pourrez voir ce qui a été décidé.",
+    became="Voir ce qu’il en est advenu",
 )
 
 DEAD_LETTER_WORDS: Mapping[Language, DeadLetterWords] = {"fr": _FRENCH, "en": _ENGLISH}
