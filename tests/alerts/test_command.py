@@ -1,6 +1,7 @@
 """`python -m worker alerts` and `loop` without a Kafka: wrong usage, and what is printed of what was found."""
 
 import json
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -306,18 +307,35 @@ def test_the_loop_is_shown_as_a_table_or_as_json(
         assert since > NOW
         return found
 
+    cases: list[KnownCase] | None = None
+
+    async def known_cases(_: object, changelog: str, policy: object, now: int) -> list[KnownCase] | None:
+        assert changelog == "nps-worker-process-cases-changelog"
+        return cases
+
     monkeypatch.setattr(loop, "recoveries", recoveries)
+    monkeypatch.setattr(loop, "known_cases", known_cases)
     assert main(["loop"]) == 0
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:]] == [["all", "1"], ["fr", "1"]]
     assert main(["loop", "fr", "--by", "cause", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
+    assert main(["loop", "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)
     assert (shown["median_to_resolve"], shown["groups"]["delivery"]["recovered"]) == (5232.0, 1)
     assert main(["loop", "fr/lyon/delivry"]) == 1
-    missing = "no case of fr/lyon/delivry that was opened in this time has ended yet"
+    missing = "no case of fr/lyon/delivry that was opened in this time has ended yet or is overdue"
     assert capsys.readouterr() == ("", f"{missing}; did you mean fr/lyon/delivery or fr/lyon?\n")
     assert main(["loop", "zzz", "--json"]) == 1
     assert capsys.readouterr().err.endswith("; python -m worker loop shows the segments that have some\n")
-    found = []
+    late = {"opening": 1, "segment": "fr/nice", "resolve_due": NOW, "opened_at": time_ns() // 1_000_000}
+    cases = [of(alert_id="b-1", acknowledge_due=NOW, **late), of(alert_id="b-2", acknowledge_due=None, **late)]
+    assert main(["loop", "--by", "segment", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    limits = "acknowledge_limits", "acknowledged_in_time", "resolve_limits", "resolved_in_time"
+    assert [shown["groups"]["fr"][name] - before["groups"]["fr"][name] for name in limits] == [1, 0, 1, 0]
+    assert main(["loop", "fr/nice"]) == 0
+    capsys.readouterr()
+    found, cases = [], None
     assert main(["loop"]) == 0
     assert "no case that was opened in this time has ended yet" in capsys.readouterr().err
     found = None

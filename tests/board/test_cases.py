@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.alert import Severity
 from schemas.case import CaseState
 from worker.board.cases import _MANY, CaseBook, CaseQuery
+from worker.board.figures import overdue_of
 from worker.board.newest import PAGE
 from worker.board.unreadable import UNREADABLE
 from worker.flow.cases.case import Case, Cases, encode_cases
@@ -56,6 +57,11 @@ def test_what_is_overdue_says_which_time_limit_is_over() -> None:
         c2=[case("b-1", None, resolve_due=NOW, segment="de")],
         c3=[case("c-1", state=CaseState.ACKNOWLEDGED, resolve_due=NOW, segment="it")],
     )
+    cases = [known.case for known in found.listed(CaseQuery(), NOW).cases]
+    for since in (0, NOW):  # the command `loop` has the cases one by one
+        assert sorted(found.overdue(NOW, since)) == sorted(
+            one for each in cases if (one := overdue_of(each, NOW, since)) is not None
+        )
     late = [(one.segment, one.receivers, one.is_resolution) for one in found.overdue(NOW, since=NOW)]
     assert sorted(late) == [("de", (), True), ("fr/shop-3", ("care",), False), ("it", (), True)]
     assert len(found.overdue(NOW)) == 4

@@ -85,9 +85,9 @@ def test_who_answers_better_before_the_case_is_resolved_was_not_won_back_by_that
 
 def test_an_overdue_case_is_a_time_limit_that_was_not_met() -> None:
     cases = [
-        Overdue("fr/lyon/shop", None, ("lyon",), is_resolution=False),
-        Overdue("fr/nice", None, ("lyon", "care"), is_resolution=True),
-        Overdue("de", None, (), is_resolution=False),
+        Overdue("fr/lyon/shop", "error", "autumn", None, ("lyon",), is_resolution=False),
+        Overdue("fr/nice", "critical", "autumn", None, ("lyon", "care"), is_resolution=True),
+        Overdue("de", "error", "spring", None, (), is_resolution=False),
     ]
     before = grouped([recovery(segment="fr/lyon/shop")], "segment", "fr")
     found = with_overdue(before, cases, "segment", "fr")
@@ -98,6 +98,8 @@ def test_an_overdue_case_is_a_time_limit_that_was_not_met() -> None:
     assert with_overdue(grouped([], "receiver", ""), cases, "receiver", "").groups.keys() == {
         "care", "lyon", "no receiver",
     }  # fmt: skip
+    for by, name in (("severity", "critical"), ("survey", "autumn"), ("cause", "no cause")):
+        assert with_overdue(grouped([], by, ""), cases, by, "").groups[name].resolve_limits == 1
 
 
 def test_the_table_of_working_time_fits_eighty_columns_too() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.case import CaseState
-from worker.board.figures import Overdue
+from worker.board.figures import Overdue, awaits_resolution
 from worker.board.newest import PAGE
 from worker.board.visible import EVERYTHING, sees
 from worker.flow.cases.case import ENDED, Case, decode_cases, is_forgotten
@@ -44,6 +44,7 @@ class _Entry(msgspec.Struct, gc=False):
     #: When it is forgotten, in ms.
     until: int
     segment: str
+    survey: str
     owner: str
     cause: str
     receivers: tuple[str, ...]
@@ -62,10 +63,11 @@ def _entry(case: Case, partition: int, customer: bytes, policy: CasePolicy) -> _
         _STATES.index(case.state),
         case.changed_at + days * DAY,
         sys.intern(case.segment),
+        sys.intern(case.survey_id),
         sys.intern(case.assignee or case.acknowledged_by),
         sys.intern(case.cause or ""),
         tuple(sys.intern(receiver) for receiver in case.receivers),
-        due is not None and (case.state is not CaseState.OPEN or case.acknowledge_due is None),
+        awaits_resolution(case),
     )
 
 
@@ -223,13 +225,20 @@ class CaseBook:
         return _totals(self._wanted(query, now), now)
 
     def overdue(self, now: int, since: int = 0, visible: tuple[str, ...] = EVERYTHING) -> list[Overdue]:
-        """Return the cases on which somebody should have acted already.
+        """Return the cases on which somebody should have acted already, as figures.overdue_of makes them.
 
         `since`: only those that were opened, or reopened, at this time or later; both times in ms.
         """
         query = CaseQuery(overdue=True, visible=visible)
         return [
-            Overdue(entry.segment, entry.cause or None, entry.receivers, entry.is_resolution)
+            Overdue(
+                entry.segment,
+                SEVERITIES[entry.key[1]],
+                entry.survey,
+                entry.cause or None,
+                entry.receivers,
+                entry.is_resolution,
+            )
             for entry in self._wanted(query, now)
             if entry.key[2] >= since
         ]

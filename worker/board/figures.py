@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from schemas.case import CaseState
+from worker.flow.cases.case import Case
 from worker.lineage import SEPARATOR, is_below
 
 #: The names of the group of recoveries without a cause, and of those without a receiver.
@@ -29,6 +30,10 @@ class _OfCase(Protocol):
     @property
     def segment(self) -> str: ...
     @property
+    def severity(self) -> str: ...
+    @property
+    def survey_id(self) -> str: ...
+    @property
     def cause(self) -> str | None: ...
     @property
     def receivers(self) -> Sequence[str]: ...
@@ -37,10 +42,6 @@ class _OfCase(Protocol):
 class _Recovery(_OfCase, Protocol):
     """An interval of a case, as schemas/recovery.py describes it."""
 
-    @property
-    def severity(self) -> str: ...
-    @property
-    def survey_id(self) -> str: ...
     @property
     def state(self) -> str: ...
     @property
@@ -150,12 +151,11 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else None
 
 
-#: Returns the names of the groups that a recovery belongs to.
-Groups = Callable[[_Recovery], Sequence[str]]
-_GroupsOfCase = Callable[[_OfCase], Sequence[str]]
+#: Returns the names of the groups that a recovery, or a case that has not ended, belongs to.
+Groups = Callable[[_OfCase], Sequence[str]]
 
 
-def _below(root: str) -> _GroupsOfCase:
+def _below(root: str) -> Groups:
     """Return the function from a case to the segment directly below a root that it is in; nothing for the root."""
 
     def group(case: _OfCase) -> Sequence[str]:
@@ -165,19 +165,13 @@ def _below(root: str) -> _GroupsOfCase:
     return group
 
 
-#: How cases that have not ended can be grouped, but for segments.
-_OF_CASES: Mapping[str, _GroupsOfCase] = MappingProxyType(
+#: How recoveries and cases can be grouped, but for segments.
+GROUPS: Mapping[str, Groups] = MappingProxyType(
     {
         "cause": lambda case: [case.cause or NO_CAUSE],
         "receiver": lambda case: [*dict.fromkeys(case.receivers)] or [NO_RECEIVER],
-    }
-)
-#: How recoveries can be grouped, but for segments.
-GROUPS: Mapping[str, Groups] = MappingProxyType(
-    {
-        **_OF_CASES,
-        "severity": lambda recovery: [recovery.severity],
-        "survey": lambda recovery: [recovery.survey_id],
+        "severity": lambda case: [case.severity],
+        "survey": lambda case: [case.survey_id],
     }
 )
 
@@ -196,8 +190,7 @@ def grouped(recoveries: Iterable[_Recovery], by: str, root: str) -> Grouped:
     of several receivers counts in the group of each of them.
     """
     found = [one for one in recoveries if is_below(one.segment, root)]
-    groups_of = GROUPS[by] if by in GROUPS else _below(root)
-    groups = _in_groups(found, groups_of)
+    groups = _in_groups(found, by, root)
     return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})
 
 
@@ -205,19 +198,38 @@ class Overdue(NamedTuple):
     """A case whose time limit is over, and on which nobody has acted yet. There is no recovery of it until it ends."""
 
     segment: str
+    severity: str
+    survey_id: str
     cause: str | None
     receivers: tuple[str, ...]
     #: Whether the time limit of the resolution is over, and not that of the acknowledgement.
     is_resolution: bool
 
 
+def overdue_of(case: Case, now: int, since: int = 0) -> Overdue | None:
+    """Return a case as one whose time limit is over; None if it has none, or if it is not over yet.
+
+    `since`: only if it was opened, or reopened, at this time or later; both times in ms.
+    """
+    due = case.next_due
+    if due is None or due > now or case.opened_at < since:
+        return None
+    receivers = tuple(case.receivers)
+    return Overdue(case.segment, case.severity, case.survey_id, case.cause, receivers, awaits_resolution(case))
+
+
+def awaits_resolution(case: Case) -> bool:
+    """Say whether the next time limit of a case is that of the resolution."""
+    return case.next_due is not None and (case.state is not CaseState.OPEN or case.acknowledge_due is None)
+
+
 def with_overdue(found: Grouped, overdue: Iterable[Overdue], by: str, root: str) -> Grouped:
     """Return figures in which overdue cases count as time limits that were not met.
 
-    `found`: what `grouped` has returned; `by`: "segment", "cause" or "receiver"; `root`: as there.
+    `found`: what `grouped` has returned; `by` and `root`: as there.
     """
     cases = [one for one in overdue if is_below(one.segment, root)]
-    groups = _in_groups(cases, _OF_CASES[by] if by in _OF_CASES else _below(root))
+    groups = _in_groups(cases, by, root)
     names = sorted({*found.groups, *groups})
     nothing = figures(())
     return Grouped(
@@ -234,11 +246,12 @@ def _missed(found: Figures, overdue: Sequence[Overdue]) -> Figures:
     )
 
 
-_One = TypeVar("_One")
+_One = TypeVar("_One", bound=_OfCase)
 
 
-def _in_groups(found: Iterable[_One], groups_of: Callable[[_One], Sequence[str]]) -> dict[str, list[_One]]:
-    groups: dict[str, list[_One]] = defaultdict(list)
+def _in_groups(found: Iterable[_One], by: str, root: str) -> dict[str, list[_One]]:
+    """Return recoveries or cases by the names of their groups. `by` and `root`: as `grouped` has them."""
+    groups_of, groups = GROUPS[by] if by in GROUPS else _below(root), defaultdict[str, list[_One]](list)
     for one in found:
         for name in groups_of(one):
             groups[name].append(one)

@@ -6,11 +6,12 @@ import sys
 import time
 
 from worker import terminal
-from worker.board.figures import GROUPS, grouped
+from worker.alerts.known import known_cases
+from worker.board.figures import GROUPS, grouped, overdue_of, with_overdue
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
 from worker.flow.text import printable_json
-from worker.kafka.topics import topic_name
+from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.lineage import canonical_path, lineage
 from worker.loop.latest import recoveries
 from worker.loop.text import table
@@ -25,12 +26,13 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "loop",
         help="show how long the work on alerts takes, and how many customers recover",
-        description="Shows figures of the cases of alerts that have ended, or whose customers have answered again. A "
-        "case that was reopened counts once for each opening. `ack` is the time within which half of the acknowledged "
-        "cases were acknowledged. `resolve` and `9 of 10` are the times within which half, and nine of ten, of the "
-        "resolved cases were resolved. Nights and weekends count, but not with --working. `again` is the number of "
-        "cases whose customer has answered again, and `recovered` the share of these answers with a score of 7 or "
-        "higher. `reopened` is the number of openings that were not the first one of their case.",
+        description="Shows figures of the cases of alerts that have ended, or whose customers have answered again; "
+        "among the time limits also those of the cases that are overdue now. A case that was reopened counts once for "
+        "each opening. `ack` is the time within which half of the acknowledged cases were acknowledged. `resolve` and "
+        "`9 of 10` are the times within which half, and nine of ten, of the resolved cases were resolved. Nights and "
+        "weekends count, but not with --working. `again` is the number of cases whose customer has answered again, and "
+        "`recovered` the share of these answers with a score of 7 or higher. `reopened` is the number of openings that "
+        "were not the first one of their case.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -54,7 +56,8 @@ def add(commands: Commands) -> None:
         "--working",
         action="store_true",
         help="show working time by the calendars of receivers, and in place of `again` and `recovered` two columns "
-        "`in time`: the shares of the acknowledged and of the resolved cases with a time limit that met it",
+        "`in time`: the shares of the acknowledged and of the resolved cases with a time limit that met it; cases that "
+        "are overdue now have not met theirs",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
     parser.set_defaults(run=with_kafka(_loop))
@@ -62,7 +65,9 @@ def add(commands: Commands) -> None:
 
 async def _loop(args: argparse.Namespace, settings: Settings) -> int:
     topic = topic_name(settings.topic_prefix, events.RECOVERIES)
-    found = await recoveries(settings.kafka, topic, int((time.time() - args.since) * 1_000))
+    now = int(time.time() * 1_000)
+    since = now - int(args.since * 1_000)
+    found = await recoveries(settings.kafka, topic, since)
     if found is None:
         print(
             f"{topic} does not exist yet: start the worker once (python -m worker run), so that it creates its topics",
@@ -70,13 +75,17 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
         )
         return Exit.FAILED
     path = canonical_path(args.path)
-    known = {one for recovery in found for one in lineage(recovery.segment)}
-    if found and path not in known:
+    changelog = changelog_name(settings.kafka.group, "process", CASES)
+    cases = await known_cases(settings.kafka, changelog, settings.cases, now) or []
+    overdue = [one for each in cases if (one := overdue_of(each.case, now, since)) is not None]
+    segments = {one.segment for one in found} | {one.segment for one in overdue}
+    known = {above for segment in segments for above in lineage(segment)}
+    if known and path not in known:
         like = " or ".join(difflib.get_close_matches(path, known))
         hint = f"did you mean {like}?" if like else "python -m worker loop shows the segments that have some"
-        print(f"no case of {path} that was opened in this time has ended yet; {hint}", file=sys.stderr)
+        print(f"no case of {path} that was opened in this time has ended yet or is overdue; {hint}", file=sys.stderr)
         return Exit.FAILED
-    shown = grouped(found, args.by, path)
+    shown = with_overdue(grouped(found, args.by, path), overdue, args.by, path)
     if args.json:
         groups = {name: each.as_json() for name, each in shown.groups.items()}
         print(printable_json({**shown.whole.as_json(), "groups": groups}))
