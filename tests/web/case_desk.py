@@ -82,7 +82,9 @@ class Desk:
 
     def _take(self, value: bytes, customer: bytes, kind: str) -> None:
         place = len(self.rig.board.alerts)
-        taken = Record(value, customer, place, NOW + place, headers=[("ce_type", kind.encode())], topic="nps.alerts")
+        taken = Record(
+            value, customer, place, timestamp=NOW + place, headers=[("ce_type", kind.encode())], topic="nps.alerts"
+        )
         self.rig.board.alerts.take(taken)
 
     async def _give(self, command: dict[str, Any]) -> Answer | None:

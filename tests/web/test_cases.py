@@ -5,7 +5,7 @@ from html import unescape
 from importlib.resources import files
 
 import pytest
-from flow.cases.following import Following
+from flow.cases.following import Following, command
 from flow.records import DAY, NOW
 from web.board_rig import Browser, check_guarded, served, token_of, with_users
 from web.case_desk import Desk
@@ -355,3 +355,28 @@ async def test_old_cases_and_odd_addresses_break_nothing() -> None:
             await browser.get(f"/cases?{query}")
             assert browser.status == 200
             assert "<b>" not in browser.text
+
+
+async def test_a_case_whose_steps_the_page_no_longer_keeps_shows_what_it_knows_and_where_the_rest_is() -> None:
+    desk = Desk().open()
+    for action in ({"action": "acknowledge"}, {"action": "resolve", "outcome": "solved", "cause": "delivery"}):
+        desk.say(command(actor="ann", command_id=action["action"], **action))
+    board = desk.renew().rig.board
+    async with served(desk.rig) as [browser]:
+        kept = await browser.open("/case/a-1")
+        assert "The parcel was wet." in kept
+        assert "keeps the newest steps only" not in kept
+
+        board.alerts.forget(0)
+        gone = await browser.open("/case/a-1")
+    assert "The parcel was wet." not in gone
+    for said in (
+        "2 out of 10, 14 November 2023 at",
+        "in the first message about this case",
+        "so earlier ones may be missing",
+        "The alert was opened",
+        ">Acknowledged</span>, <span",
+        "The problem is solved, delivery",
+    ):
+        assert said in gone.replace("\N{NO-BREAK SPACE}", " ")
+    assert kept.count('class="said"') == gone.count('class="said"') == 1

@@ -181,8 +181,15 @@ def _steps(
     for note in case.notes:
         text = note.text if visit.person.sees_customers else hidden
         found.append(step(note.at, words.case_steps[CaseAction.NOTED], note.actor, text))
-    if not alerts:  # it is older than what the page keeps
+    if not alerts:  # they are older than what the page keeps, and so may steps of the case be
         found.append(step(case.created_at, words.alert_steps["opened"]))
+        kept = {one.action for one in case_steps}
+        if case.acknowledged_at is not None and CaseAction.ACKNOWLEDGED not in kept:
+            what = words.case_steps[CaseAction.ACKNOWLEDGED]
+            found.append(step(case.acknowledged_at, what, case.acknowledged_by))
+        if case.ended_at is not None and case.outcome is not None and CaseAction.RESOLVED not in kept:
+            text = ", ".join(one for one in (words.outcomes[case.outcome], case.cause or "") if one)
+            found.append(step(case.ended_at, words.case_steps[CaseAction.RESOLVED], case.resolved_by, text))
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 

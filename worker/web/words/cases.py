@@ -63,7 +63,9 @@ class CaseWords:
     outcome: str
     answer: str
     no_comment: str
-    not_known: str  # the answer is older than what the page keeps
+    #: The answer is older than what the page keeps: what is known of it, and where the rest is. {score} {when}
+    not_known: tuple[str, str]
+    older_steps: str  # below the steps, if earlier ones are not kept
     answered: str
     survey: str
     contact: str
@@ -160,7 +162,14 @@ _ENGLISH = CaseWords(
     outcome="Outcome",
     answer="What the customer has said",
     no_comment="The customer has left no comment.",
-    not_known="The answer itself is older than what this page keeps.",
+    not_known=(
+        "{score}, {when}.",
+        (
+            "This page no longer has what the customer wrote and how to reach them: it keeps the newest steps only. "
+            "Both are in the first message about this case. Those who run the alerts can find them by the case number."
+        ),
+    ),
+    older_steps="This page keeps the newest steps only, so earlier ones may be missing.",
     answered="Answered",
     survey="Survey",
     contact="Contact",
@@ -310,7 +319,15 @@ _FRENCH = CaseWords(
     outcome="Résultat",
     answer="Ce que le client a dit",
     no_comment="Le client n’a pas laissé de commentaire.",
-    not_known="La réponse elle-même est plus ancienne que ce que cette page garde.",
+    not_known=(
+        "{score}, le {when}.",
+        french(
+            "Cette page n’a plus le texte du client ni ses coordonnées : elle ne garde que les étapes les plus "
+            "récentes. Ils sont dans le premier message au sujet de ce dossier. Les responsables des alertes peuvent "
+            "les retrouver avec le numéro de dossier."
+        ),
+    ),
+    older_steps=french("Cette page ne garde que les étapes les plus récentes : de plus anciennes manquent peut-être."),
     answered="Réponse du",
     survey="Enquête",
     contact="Coordonnées",
