@@ -4,7 +4,8 @@ from pydantic_core import ErrorDetails
 
 from schemas.base import NO_CONTROLS
 
-_TIME = "a time with its offset, such as 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z"
+#: What a time must be.
+TIME = "a time with its offset, such as 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z"
 #: The messages by the types of pydantic's errors. Placeholders in braces are from an error's context.
 _WORDS = {
     "missing": "is missing",
@@ -35,11 +36,11 @@ _WORDS = {
     "too_short": "must have at least {min_length} entries",
     "too_long": "must have at most {max_length} entries",
     "path_type": "must be the path of a file",
-    "datetime_type": f"must be {_TIME}",
-    "datetime_parsing": f"must be {_TIME}",
-    "datetime_from_date_parsing": f"must be {_TIME}",
-    "datetime_object_invalid": f"must be {_TIME}",
-    "timezone_aware": f"must be {_TIME}",
+    "datetime_type": f"must be {TIME}",
+    "datetime_parsing": f"must be {TIME}",
+    "datetime_from_date_parsing": f"must be {TIME}",
+    "datetime_object_invalid": f"must be {TIME}",
+    "timezone_aware": f"must be {TIME}",
 }
 
 

@@ -9,19 +9,23 @@ from typing import Any
 import pytest
 from board.records import dead_letter as letter
 from board.records import delivery as line
+from flow.records import Record
 from web.boards import LEAVES, NOW, visit
 from web.pages import html, plain, text
 from web.test_look import FORBIDDEN
 from web.why_boards import CUSTOMER, RESPONSE, answered, why_board
 
+from worker.errors import Rejected
 from worker.flow.batch import Place
 from worker.flow.ids import make_id
+from worker.flow.policy import IntakePolicy
+from worker.flow.responses.intake import validate
 from worker.flow.timestamps import from_ms
 from worker.routing.receiver import Language
 from worker.web.gate import Given
 from worker.web.pages import dead_letters as dead_letter_page
 from worker.web.pages.answers import answers, find_answers
-from worker.web.pages.dead_letters import dead_letter, dead_letters, send_again, text_of
+from worker.web.pages.dead_letters import dead_letter, dead_letters, problems_of, send_again, text_of
 from worker.web.pages.deliveries import deliveries, delivery, digest, digests
 from worker.web.pages.incidents import incident, incidents
 from worker.web.pages.silences import add_silence, end_silence, silences
@@ -29,6 +33,7 @@ from worker.web.rendering import main_of
 from worker.web.routes import Show
 from worker.web.view import NotFound, SeeOther, Shown, View
 from worker.web.visit import Permission, Visit
+from worker.web.words.dead_letters import DEAD_LETTER_WORDS
 
 BOARD = why_board()
 ANSWER = (
@@ -341,6 +346,32 @@ async def test_a_corrected_answer_is_sent_again_under_its_customers_key() -> Non
     anonymous = value.replace('"customer_id": "c-é"', '"anonymous": true')
     await send_again(visited, {"value": anonymous}, BOARD, gate)
     assert gate.sent[-1][1].startswith("anonymous:")
+
+
+def test_a_refused_record_names_each_field_that_is_wrong_in_words_of_the_language() -> None:
+    with pytest.raises(Rejected) as refused:
+        validate(Record(b'{"score": 11, "segment": "fr", "revision": "x"}'), IntakePolicy())
+    detail, found = refused.value.detail, why_board()
+    found.dead_letters.take(letter(NOW, dead_letter_id="l-1", detail=detail, reason="missing_field"))
+
+    english = problems_of(detail, DEAD_LETTER_WORDS["en"])
+    assert {"response_id is missing", "survey_id is missing", "score: expected a whole number from 0 to 10"} < {
+        *english
+    }
+    assert len(english) > 5
+    french = problems_of(detail, DEAD_LETTER_WORDS["fr"])
+    assert not any(re.search("missing|must|expected", text) for text in french), french
+    assert "response_id manque" in french
+
+    of_list = text(dead_letters, visiting("/dead-letters"), found)
+    assert f"{'; '.join(english[:5])}; and {len(english) - 5} more" in of_list
+    own = text(dead_letter, visiting("/dead-letters/l-1"), found)
+    assert all(one in own for one in english)
+
+    many = "; ".join([*(f"f{number}: is missing" for number in range(10)), "and 3 more"])
+    assert problems_of(many, DEAD_LETTER_WORDS["en"])[-1] == "and 3 more"
+    assert problems_of(many, DEAD_LETTER_WORDS["fr"], 5)[-1] == "et 8 de plus"
+    assert problems_of("has no time zone; expected one", DEAD_LETTER_WORDS["en"]) == ["has no time zone; expected one"]
 
 
 def test_after_an_answer_was_sent_again_its_page_leads_to_what_became_of_this_very_record() -> None:

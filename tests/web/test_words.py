@@ -60,7 +60,11 @@ def placeholders(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_both_languages_have_the_same_texts_with_the_same_placeholders(page: str) -> None:
-    english, french = (dict(texts(PAGES[page][language])) for language in ("en", "fr"))
+    english, french = (
+        # English keeps most expectations of dead letters as they are.
+        {name: text for name, text in texts(PAGES[page][language]) if not name.startswith("expectations.")}
+        for language in ("en", "fr")
+    )
     assert {name: placeholders(text) for name, text in english.items()} == {
         name: placeholders(text) for name, text in french.items()
     }

@@ -4,6 +4,7 @@ They belong to no segment, so only people who may see all segments see them.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -28,6 +29,11 @@ from worker.web.words.dead_letters import DEAD_LETTER_WORDS, DeadLetterWords
 #: The largest form: the largest payload that is kept of a dead letter, of which every character may have to be escaped.
 LARGEST_FORM = 2_000_000
 _SENT = "sent"
+#: The largest number of problems of a record that the list names; its own page has all that the dead letter has.
+_MOST_LISTED = 5
+_MORE = re.compile(r"and (?P<number>[0-9]+) more")
+#: What separates the problems of a record in a dead letter. A semicolon before a word of the same problem is none.
+_BETWEEN = re.compile(r"; (?=[\w.]+: |and [0-9]+ more$)")
 #: The most digits of an offset.
 _MOST_DIGITS = 19
 #: The part of the query that says where the record lies that was sent again: its partition and its offset.
@@ -50,7 +56,7 @@ class Row(NamedTuple):
 
     when: str
     reason: str
-    detail: str
+    problems: list[str]
     place: str
     address: str
 
@@ -159,7 +165,6 @@ def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = 
     rows = [
         (words.when, notation.moment(letter.refused_at)),
         (words.reason, words.reasons.get(letter.reason, letter.reason)),
-        (words.detail, letter.detail),
         (words.place, _place(letter, words, notation)),
         *([] if letter.was_delivered else [(words.key, words.no_key if key is None else shown_id(visit, key))]),
     ]
@@ -169,6 +174,7 @@ def _view(visit: Visit, letter: Letter, text: str | None = None, problem: str = 
             **why_values(visit, ""),
             "words": words,
             "pairs": rows,
+            "problems": problems_of(letter.detail, words),
             "done": words.sent if visit.query.get(DONE) == _SENT else "",
             "became": became,
             "payload": text_of(payload) if letter.payload is not None and visit.person.sees_customers else "",
@@ -211,11 +217,31 @@ def _obstacle(visit: Visit, letter: Letter) -> str:
     return "" if may else "not_permitted"
 
 
+def problems_of(detail: str, words: DeadLetterWords, most: int | None = None) -> list[str]:
+    """Return what is wrong with a record, a text for each field, and how many more there are.
+
+    `detail`: that of the dead letter; `most`: the largest number of fields.
+    """
+    parts = _BETWEEN.split(detail)
+    more = _MORE.fullmatch(parts[-1])
+    if more is not None:
+        parts.pop()
+    hidden = (0 if more is None else int(more["number"])) + len(parts[most:] if most else [])
+    found = [_problem(part, words) for part in parts[:most]]
+    return [*found, words.more.format(n=hidden)] if hidden else found
+
+
+def _problem(text: str, words: DeadLetterWords) -> str:
+    field, _, expected = text.partition(": ")
+    known = words.expectations.get(expected)
+    return text if known is None else f"{field} {known}"
+
+
 def _row(letter: Letter, words: DeadLetterWords, notation: Notation) -> Row:
     return Row(
         notation.moment(letter.refused_at),
         words.reasons.get(letter.reason, letter.reason),
-        letter.detail,
+        problems_of(letter.detail, words, _MOST_LISTED),
         _place(letter, words, notation),
         f"/dead-letters/{letter.id}",
     )

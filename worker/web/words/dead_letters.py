@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.dead_letter import Reason
+from worker.expectations import TIME
 from worker.notify.content.typography import french
 from worker.routing.receiver import Language
 
@@ -22,6 +23,9 @@ class DeadLetterWords:
     reason: str
     every_reason: str
     detail: str
+    #: What a field must be, by what a dead letter says of it. What is missing here is shown as the dead letter has it.
+    expectations: Mapping[str, str]
+    more: str  # {n}: the number of problems that are not shown
     place: str
     partition: str
     offset: str
@@ -96,6 +100,11 @@ _ENGLISH = DeadLetterWords(
     reason="Why",
     every_reason="every reason",
     detail="In detail",
+    expectations={
+        "is missing": "is missing",
+        "is missing, and anonymous is not true": "is missing, and anonymous is not true",
+    },
+    more="and {n} more",
     place="Where it was",
     partition="Partition",
     offset="Offset",
@@ -188,6 +197,29 @@ _FRENCH = DeadLetterWords(
     reason="Pourquoi",
     every_reason="toutes les raisons",
     detail="En détail",
+    expectations={
+        "is missing": "manque",
+        "is missing, and anonymous is not true": "manque, et anonymous n’a pas la valeur true",
+        "must not be empty": "ne doit pas être vide",
+        "must not be empty, unless anonymous is true": "ne doit pas être vide, sauf si anonymous a la valeur true",
+        "must have no control characters": "ne doit pas avoir de caractères de commande",
+        "expected a whole number from 0 to 10": "doit être un nombre entier de 0 à 10",
+        "expected a text": "doit être un texte",
+        "expected a text or a whole number": "doit être un texte ou un nombre entier",
+        "expected true or false": "doit être true ou false",
+        "expected an object": "doit être un objet",
+        "must be a whole number": "doit être un nombre entier",
+        "must be a number": "doit être un nombre",
+        'expected a list of names, such as ["fr", "lyon"]': ('doit être une liste de noms, par exemple ["fr", "lyon"]'),
+        f"must be {TIME}": (
+            "doit être une date avec son décalage, par exemple 2026-03-02T09:14:05+01:00 ou 2026-03-02T08:14:05Z"
+        ),
+        "has no time zone; expected one as in 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z": (
+            "n’a pas de fuseau horaire, comme dans 2026-03-02T09:14:05+01:00 ou 2026-03-02T08:14:05Z"
+        ),
+        "is before 1970": "est avant 1970",
+    },
+    more="et {n} de plus",
     place="Où c’était",
     partition="Partition",
     offset="Offset",
