@@ -1,0 +1,117 @@
+"""What people do on the page, with the keyboard alone: the whole life of a case, and a silence."""
+
+from browser.chromium import Window
+from flow.cases.following import CUSTOMER, Following
+from flow.records import NOW
+from playwright.async_api import Browser, Page
+from web.board_rig import Rig, served
+from web.case_desk import Desk
+from web.why_boards import why_board
+
+from worker.flow.cases.case import Case, Cases, encode_cases
+from worker.flow.policy import CasePolicy
+from worker.links.settings import WebSettings
+from worker.web.routes import ROUTES
+
+#: The most often that the key Tab is pressed to reach something.
+_MOST_STEPS = 80
+#: What the keyboard is on: its name in a form and its text.
+_FOCUSED = """() => {
+    const one = document.activeElement;
+    return [one.getAttribute("name") ?? "", one.textContent.trim().replace(/\\s+/g, " ")];
+}"""
+
+
+async def reach(page: Page, wanted: str) -> None:
+    """Press Tab until the keyboard is on a field with a name, or on a link or a button that begins with a text."""
+    said = []
+    for _ in range(_MOST_STEPS):
+        await page.keyboard.press("Tab")
+        name, text = await page.evaluate(_FOCUSED)
+        if wanted == name or text.startswith(wanted):
+            return
+        said.append((name, text[:30]))
+    raise AssertionError(f"the key Tab does not lead to {wanted}: {said}")
+
+
+async def press(page: Page, wanted: str) -> None:
+    """Press a link or a button that begins with a text, and wait for the page that it leads to."""
+    await reach(page, wanted)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+async def write(page: Page, name: str, text: str) -> None:
+    await reach(page, name)
+    await page.keyboard.type(text)
+
+
+async def main(page: Page) -> str:
+    return (await page.locator("#main").inner_text()).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def overdue() -> Desk:
+    """Return a desk with a case whose time limit is over."""
+    following = Following(CasePolicy(causes=["delivery"]))
+    desk = Desk(following=following).open()
+    case = following.case()
+    assert case is not None
+    case.acknowledge_due = NOW
+    following.rows[CUSTOMER] = encode_cases(Cases([case]))
+    return desk.renew()
+
+
+def case_of(desk: Desk) -> Case:
+    found = desk.following.case()
+    assert found is not None
+    return found
+
+
+async def test_an_overdue_case_is_found_and_worked_on_until_it_is_reopened(browser: Browser) -> None:
+    desk = overdue()
+    async with served(desk.rig) as [client]:
+        context = await browser.new_context(locale="fr", viewport={"width": 320, "height": 900})
+        window = await Window.opened(context, client.base)
+        page = await window.go("/")
+        await press(page, "Dossiers")
+        await reach(page, "overdue")
+        await page.keyboard.press("ArrowDown")
+        await press(page, "Afficher")
+        assert "1 dossier, en retard" in await main(page)
+        await press(page, "fr › shop-3")
+        await press(page, "Je m’en occupe")
+        assert case_of(desk).state == "acknowledged"
+        await write(page, "assignee", "Léa")
+        await press(page, "Confier")
+        assert case_of(desk).assignee == "Léa"
+        await write(page, "note", "Rappel demain")
+        await press(page, "Ajouter la note")
+        assert "Rappel demain" in await main(page)
+        for name in ("outcome", "cause"):
+            await reach(page, name)
+            await page.keyboard.press("ArrowDown")
+        await press(page, "Clore")
+        assert (case_of(desk).state, case_of(desk).outcome, case_of(desk).cause) == (
+            "resolved", "called_back", "delivery",
+        )  # fmt: skip
+        await press(page, "Rouvrir")
+        assert (case_of(desk).state, case_of(desk).opening) == ("open", 2)
+        await context.close()
+    assert window.wrong == []
+
+
+async def test_a_silence_is_added_and_ended(browser: Browser) -> None:
+    rig = Rig(WebSettings(), board=why_board(), routes=ROUTES)
+    async with served(rig) as [client]:
+        context = await browser.new_context(locale="fr", viewport={"width": 1280, "height": 900})
+        window = await Window.opened(context, client.base)
+        page = await window.go("/silences")
+        await write(page, "segment", "Retail/Lyon")
+        await write(page, "reason", "Inventaire")
+        await press(page, "Ajouter pour 1 heure")
+        assert "Le silence est ajouté" in await main(page)
+        await press(page, "Arrêter maintenant")
+        assert "Le silence est arrêté" in await main(page)
+        await context.close()
+    assert window.wrong == []
+    assert [(one["action"], one.get("reason")) for one in rig.given] == [("add", "Inventaire"), ("end", None)]
