@@ -19,6 +19,12 @@ _OUTSIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [.
         return one.getBoundingClientRect().left + width > innerWidth + 1
     })
     .map((one) => `${one.tagName}.${one.getAttribute("class") ?? ""}`)"""
+#: Texts in so narrow a column that they have hardly a word on a line.
+_NARROW = """() => [...document.querySelectorAll("main :is(dd, td, th, li, p)")]
+    .filter((one) => one.checkVisibility() && !one.closest("thead, .scroll, .hidden"))
+    .filter((one) => one.textContent.trim().length > 12 && one.getBoundingClientRect().width < 80)
+    .filter((one) => one.getBoundingClientRect().width > 0)
+    .map((one) => `${one.tagName}: ${one.textContent.trim().slice(0, 40)}`)"""
 #: The shapes of charts that are not to be seen. axe-core sees no forced colours.
 _UNSEEN = """() => {
     const ground = getComputedStyle(document.body).backgroundColor;
@@ -120,6 +126,7 @@ async def test_french_large_text_reduced_motion_and_paper(company: Company, addr
         assert await window.run(_OUTSIDE) == []
         await page.set_viewport_size({"width": PHONE, "height": _HEIGHT})
         assert await window.run(_OUTSIDE) == []
+        assert await window.run(_NARROW) == []
         assert await window.violations() == []
         await page.set_viewport_size({"width": DESK, "height": _HEIGHT})  # and text alone at 200 %
         await window.set_text_size(32)
