@@ -5,6 +5,7 @@ python -m bench.board_role                 10,000 segments, 100,000 cases: some 
 
 import argparse
 import asyncio
+import logging
 import random
 import tempfile
 import time
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaProducer
 
-from bench import board_open
+from bench import board_busy, board_open
 from bench.board import NOW, PARTITIONS, case_rows, logs, paths_of, scores, segment_rows
 from bench.latency import worker
 from worker.board.newest import Bounds
@@ -34,6 +35,7 @@ _PAGES = (
     "/tree",
     "/heat",
     "/cases",
+    "/loop",
     "/answers",
     "/deliveries",
     "/digests",
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--latest", type=int, default=Bounds().records, help="records of each topic of events")
     asked = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leaders at first
     asyncio.run(_run(asked.segments, asked.cases, asked.latest))
 
 
@@ -87,6 +90,8 @@ async def _run(segments: int, cases: int, latest: int) -> None:
                 for line in await board_open.painted(base, _PAGES):
                     print(line)
                 for line in await board_open.news(servers, _NAME, process, port):
+                    print(line)
+                for line in await board_busy.first_bytes(servers, _NAME, (segments, cases), port, _PAGES):
                     print(line)
                 print(await board_open.vanished(process, port))
                 print(_memory(process))

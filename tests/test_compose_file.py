@@ -113,11 +113,12 @@ def test_the_worker_finds_the_services_by_name_and_listener(compose: dict[str, A
 
 
 def test_every_variable_is_a_setting(compose: dict[str, Any], dockerfile: dict[str, list[str]]) -> None:
-    services = compose["services"]
-    variables = [*(name for role in ("worker", "web") for name in services[role]["environment"])]
+    built = [service for service in compose["services"].values() if "build" in service]
+    variables = [name for service in built for name in service["environment"]]
     variables += image_environment(dockerfile)
     ours = [name for name in variables if name.startswith(PREFIX)]
 
+    assert len(built) == 3
     assert len(ours) > 5
     assert [reason for reason in map(setting, ours) if reason is not None] == []
 
@@ -143,6 +144,23 @@ def test_the_worker_accepts_the_values(
     assert settings.topic_prefix == TOPIC_PREFIX
 
 
+def test_survey_tools_reach_the_role_that_is_served(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    service = compose["services"]["receive"]
+    for variable, value in service["environment"].items():
+        monkeypatch.setenv(variable, value)
+    found = load()
+
+    assert service["command"] == ["run", "--role", "receive"]
+    assert service["ports"] == [f"127.0.0.1:8090:{found.receive.port}"]
+    assert found.receive.host == "0.0.0.0"
+    assert [source.name for source in found.receive.sources] == ["typeform"]
+    assert found.kafka.bootstrap_servers == compose["services"]["worker"]["environment"]["NPS_KAFKA__BOOTSTRAP_SERVERS"]
+
+
 def test_the_links_of_the_mails_lead_to_the_pages_that_are_served(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -161,6 +179,7 @@ def test_the_links_of_the_mails_lead_to_the_pages_that_are_served(
     assert (mails.base_url, pages.host) == ("http://localhost:8080", "0.0.0.0")
     assert found["worker"].kafka == found["web"].kafka
     assert compose["services"]["web"]["command"] == ["run", "--role", "web"]
+    assert pages.problem is None
 
 
 def test_the_image_runs_as_a_user_without_rights_and_says_how_it_is(dockerfile: dict[str, list[str]]) -> None:

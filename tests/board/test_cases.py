@@ -1,6 +1,8 @@
 """The book of the cases: one by its alert, and lists by time limit, filtered, a page at a time."""
 
 import random
+from collections import Counter
+from itertools import pairwise
 
 import pytest
 from flow.cases.following import FORGOTTEN, POLICY
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.alert import Severity
 from schemas.case import CaseState
 from worker.board.cases import _MANY, CaseBook, CaseQuery
-from worker.board.figures import overdue_of
+from worker.board.figures import FIELDS, grouped, overdue_of, with_overdue
 from worker.board.newest import PAGE
 from worker.board.unreadable import UNREADABLE
 from worker.flow.cases.case import Case, Cases, encode_cases
@@ -57,15 +59,31 @@ def test_what_is_overdue_says_which_time_limit_is_over() -> None:
         c2=[case("b-1", None, resolve_due=NOW, segment="de")],
         c3=[case("c-1", state=CaseState.ACKNOWLEDGED, resolve_due=NOW, segment="it")],
     )
+    late = {(one.segment, one.is_resolution): number for one, number in found.overdue(NOW, "segment").items()}
+    assert late == {("fr/shop-3", False): 2, ("de", True): 1, ("it", True): 1}
+    assert {
+        one.receivers: number for one, number in found.overdue(NOW, "receiver", since=NOW).items() if one.receivers
+    } == {("care",): 1}
+    assert sum(found.overdue(NOW, "cause", since=NOW).values()) == 3
+    assert [one.segment for one in found.overdue(NOW, "segment", visible=("it",))] == ["it"]
+    assert [one.segment for one in found.overdue(NOW, "segment", "fr")] == ["fr/shop-3"]
+
+
+@pytest.mark.parametrize("by", FIELDS)
+@pytest.mark.parametrize("since", [0, NOW])
+def test_the_page_counts_overdue_cases_as_the_command_does(by: str, since: int) -> None:
+    found = book(
+        c1=[case("a-1", NOW), case("a-2", NOW, receivers=["care", "lyon"]), case("a-3", NOW, opened_at=NOW - HOUR)],
+        c2=[case("b-1", None, resolve_due=NOW, segment="de", severity=Severity.CRITICAL)],
+        c3=[case("c-1", state=CaseState.ACKNOWLEDGED, resolve_due=NOW, segment="it", cause="price")],
+    )
     cases = [known.case for known in found.listed(CaseQuery(), NOW).cases]
-    for since in (0, NOW):  # the command `loop` has the cases one by one
-        assert sorted(found.overdue(NOW, since)) == sorted(
-            one for each in cases if (one := overdue_of(each, NOW, since)) is not None
-        )
-    late = [(one.segment, one.receivers, one.is_resolution) for one in found.overdue(NOW, since=NOW)]
-    assert sorted(late) == [("de", (), True), ("fr/shop-3", ("care",), False), ("it", (), True)]
-    assert len(found.overdue(NOW)) == 4
-    assert [one.segment for one in found.overdue(NOW, visible=("it",))] == ["it"]
+    one_by_one = Counter(one for each in cases if (one := overdue_of(each, NOW, since)) is not None)
+    of_command = with_overdue(grouped([], by, ""), one_by_one, by, "")
+    of_page = with_overdue(grouped([], by, ""), found.overdue(NOW, by, since=since), by, "")
+
+    assert of_page == of_command
+    assert of_page.whole.resolve_limits
 
 
 def test_each_filter_takes_what_fits() -> None:
@@ -159,12 +177,29 @@ def test_a_list_by_states_alone_is_that_of_a_list_by_all_severities(
         plain, slow = plain._replace(after=after), slow._replace(after=after)
 
 
-def test_many_changes_at_once_are_sorted_as_well() -> None:
-    found = book(c=[case("first")])
-    assert ids(found) == ["first"]
-    for number in range(1_000):
-        found.take(b"c-%d" % number, row(case(f"a-{number:04}", NOW - number)))
-    assert ids(found)[0] == "a-0999"
+def test_many_changes_at_once_are_sorted_as_well_and_most_entries_are_in_order_before() -> None:
+    found, chance = CaseBook(POLICY), random.Random(1)
+    due = {number: NOW + chance.randrange(10_000) for number in range(4 * _MANY)}
+    for round_ in range(3):
+        for number in chance.sample([*due], len(due) if not round_ else 2 * _MANY):
+            due[number] += chance.randrange(10_000)
+            found.take(b"c-%d" % number, row(case(f"a-{number:04}", due[number])))
+        gone, _ = due.popitem()
+        found.take(b"c-%d" % gone, None)
+        before = [due_of for due_of, *_ in (entry.key for entry in found._entries.values())]
+        in_order = sum(one <= other for one, other in pairwise(before))
+        expected = sorted((at, f"a-{number:04}") for number, at in due.items())
+
+        assert ids(found) == [alert_id for _, alert_id in expected][:PAGE]
+        assert [entry.key[3] for entry in found._order] == [alert_id for _, alert_id in expected]
+        assert not round_ or in_order > 0.7 * len(before)  # what has changed is at the end, in any order
+
+
+def test_the_same_receivers_are_kept_once() -> None:
+    found = book(c1=[case("a-1", receivers=["care", "lyon"])], c2=[case("a-2", receivers=["care", "lyon"])])
+    one, other = found._entries.values()
+    assert one.receivers == ("care", "lyon")
+    assert one.receivers is other.receivers
 
 
 @pytest.mark.parametrize("number", [_MANY - 1, _MANY, _MANY + 1, 2 * _MANY])

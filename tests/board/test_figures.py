@@ -84,22 +84,34 @@ def test_who_answers_better_before_the_case_is_resolved_was_not_won_back_by_that
 
 
 def test_an_overdue_case_is_a_time_limit_that_was_not_met() -> None:
-    cases = [
-        Overdue("fr/lyon/shop", "error", "autumn", None, ("lyon",), is_resolution=False),
-        Overdue("fr/nice", "critical", "autumn", None, ("lyon", "care"), is_resolution=True),
-        Overdue("de", "error", "spring", None, (), is_resolution=False),
-    ]
+    cases = {
+        Overdue(is_resolution=False, segment="fr/lyon/shop"): 1,
+        Overdue(is_resolution=True, segment="fr/nice"): 2,
+    }
     before = grouped([recovery(segment="fr/lyon/shop")], "segment", "fr")
     found = with_overdue(before, cases, "segment", "fr")
     assert (found.whole.acknowledge_limits, found.whole.acknowledged_in_time) == (2, 1)
-    assert (found.whole.resolve_limits, found.whole.resolved_in_time) == (2, 1)
+    assert (found.whole.resolve_limits, found.whole.resolved_in_time) == (3, 1)
     limits = {name: (one.acknowledge_limits, one.resolve_limits) for name, one in found.groups.items()}
-    assert limits == {"fr/lyon": (2, 1), "fr/nice": (0, 1)}
-    assert with_overdue(grouped([], "receiver", ""), cases, "receiver", "").groups.keys() == {
-        "care", "lyon", "no receiver",
-    }  # fmt: skip
-    for by, name in (("severity", "critical"), ("survey", "autumn"), ("cause", "no cause")):
-        assert with_overdue(grouped([], by, ""), cases, by, "").groups[name].resolve_limits == 1
+    assert limits == {"fr/lyon": (2, 1), "fr/nice": (0, 2)}
+
+
+@pytest.mark.parametrize(("by", "name"), [("severity", "critical"), ("survey", "autumn"), ("cause", "no cause")])
+def test_overdue_cases_are_grouped_by_everything_else_too(by: str, name: str) -> None:
+    overdue = {Overdue(is_resolution=True, severity="critical", survey_id="autumn"): 2}
+    assert with_overdue(grouped([], by, ""), overdue, by, "").groups[name].resolve_limits == 2
+
+
+def test_an_overdue_case_counts_for_each_of_its_receivers() -> None:
+    cases = {
+        Overdue(is_resolution=False, receivers=("lyon",)): 1,
+        Overdue(is_resolution=True, receivers=("lyon", "care")): 2,
+        Overdue(is_resolution=False): 1,
+    }
+    found = with_overdue(grouped([], "receiver", ""), cases, "receiver", "")
+    limits = {name: (one.acknowledge_limits, one.resolve_limits) for name, one in found.groups.items()}
+    assert limits == {"care": (0, 2), "lyon": (1, 2), "no receiver": (1, 0)}
+    assert (found.whole.acknowledge_limits, found.whole.resolve_limits) == (2, 2)
 
 
 def test_the_table_of_working_time_fits_eighty_columns_too() -> None:

@@ -20,9 +20,10 @@ COLOURS = ("color-contrast", "link-in-text-block")
 _REFUSED = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`refused by the content security policy: ${event.violatedDirective} ${event.blockedURI}`));"""
 #: What fades to another colour has to arrive first.
-_AXE = """async (rules) => {
+_AXE = """async ([only, without]) => {
     await Promise.all(document.getAnimations().map((one) => one.finished));
-    const found = await axe.run(document, {resultTypes: ["violations"], ...(rules.length && {runOnly: rules})});
+    const rules = Object.fromEntries(without.map((one) => [one, {enabled: false}]));
+    const found = await axe.run(document, {resultTypes: ["violations"], rules, ...(only.length && {runOnly: only})});
     return found.violations.filter((one) => one.impact === "serious" || one.impact === "critical")
         .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} (${node.failureSummary})`));
 }"""
@@ -80,11 +81,14 @@ class Window:
         await session.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
         await session.detach()
 
-    async def violations(self, rules: Sequence[str] = ()) -> list[str]:
-        """Return what axe-core finds that is serious or critical. `rules`: only by these, if there are any."""
+    async def violations(self, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
+        """Return what axe-core finds that is serious or critical.
+
+        `only`: only by these rules, if there are any; `without`: not by these.
+        """
         if not await self.run("() => typeof axe === 'object'"):
             await self.page.evaluate(AXE_SCRIPT)
-        found: list[str] = await self.run(_AXE, [*rules])
+        found: list[str] = await self.run(_AXE, [[*only], [*without]])
         return found
 
     def _said(self, message: ConsoleMessage) -> None:

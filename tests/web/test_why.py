@@ -455,3 +455,25 @@ def test_what_people_have_written_is_text_and_never_markup() -> None:
             found = html(handler, visited, board)
             assert "<script>alert" not in found
             assert "<img" not in found
+
+
+@pytest.mark.parametrize(
+    ("segments", "offered"),
+    [
+        (("",), ["Online", "Retail", "Support"]),
+        (("Retail/Lyon", "Online"), ["Online"]),
+        (("Retail/Lyon",), ["Retail/Lyon"]),
+    ],
+)
+def test_the_form_of_a_silence_offers_the_first_levels_of_what_a_person_may_see(
+    segments: tuple[str, ...], offered: list[str]
+) -> None:
+    shown = silences(visiting("/silences", segments=segments), BOARD)
+    assert isinstance(shown, View)
+    found = shown.values["segments"]
+    levels = [path.count("/") for path in found]
+
+    assert found[: len(offered)] == offered
+    assert levels == sorted(levels)
+    assert len(found) == len({*found})
+    assert all(any(own in {path, ""} or path.startswith(f"{own}/") for own in segments) for path in found)

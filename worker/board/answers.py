@@ -17,7 +17,7 @@ _MOST_SHARED = 1_000
 ALERT_RULE, ALERT_VERDICT = "detractor_alert", "alert_"
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What one rule decided, and why."""
 
     rule: str

@@ -104,29 +104,23 @@ class Figures(NamedTuple):
 def figures(recoveries: Iterable[_Recovery]) -> Figures:
     """Return the figures of some intervals."""
     found = list(recoveries)
-    to_acknowledge = [r.seconds_to_acknowledge for r in found if r.seconds_to_acknowledge is not None]
-    to_resolve = [r.seconds_to_resolve for r in found if r.seconds_to_resolve is not None]
+    resolved = [r for r in found if r.state == CaseState.RESOLVED]
+    to_acknowledge = [one for r in found if (one := r.seconds_to_acknowledge) is not None]
+    to_resolve = [one for r in found if (one := r.seconds_to_resolve) is not None]
     working_to_acknowledge = [one for r in found if (one := r.working_seconds_to_acknowledge) is not None]
     working_to_resolve = [one for r in found if (one := r.working_seconds_to_resolve) is not None]
-    acknowledged = [
-        at <= r.acknowledge_due_at for r in found if r.acknowledge_due_at and (at := r.acknowledged_at) is not None
+    acknowledged_in_time = [
+        at <= due for r in found if (due := r.acknowledge_due_at) and (at := r.acknowledged_at) is not None
     ]
-    resolved = [
-        at <= r.resolve_due_at
-        for r in found
-        if r.resolve_due_at and r.state == CaseState.RESOLVED and (at := r.ended_at) is not None
-    ]
-    answers = [r.follow_up for r in found if r.follow_up is not None]
+    resolved_in_time = [at <= due for r in resolved if (due := r.resolve_due_at) and (at := r.ended_at) is not None]
+    answers = [answer for r in found if (answer := r.follow_up) is not None]
     after_resolved = [
-        r.follow_up
-        for r in found
-        if r.follow_up is not None
-        and r.state == CaseState.RESOLVED
-        and r.ended_at is not None
-        and r.ended_at <= r.follow_up.answered_at
+        answer.recovered
+        for r in resolved
+        if (answer := r.follow_up) is not None and (at := r.ended_at) is not None and at <= answer.answered_at
     ]
     return Figures(
-        resolved=sum(r.state == CaseState.RESOLVED for r in found),
+        resolved=len(resolved),
         withdrawn=sum(r.state == CaseState.WITHDRAWN for r in found),
         median_to_acknowledge=quantile(to_acknowledge, 0.5),
         median_to_resolve=quantile(to_resolve, 0.5),
@@ -134,14 +128,14 @@ def figures(recoveries: Iterable[_Recovery]) -> Figures:
         working_median_to_acknowledge=quantile(working_to_acknowledge, 0.5),
         working_median_to_resolve=quantile(working_to_resolve, 0.5),
         working_ninth_decile_to_resolve=quantile(working_to_resolve, 0.9),
-        acknowledge_limits=len(acknowledged),
-        acknowledged_in_time=sum(acknowledged),
-        resolve_limits=len(resolved),
-        resolved_in_time=sum(resolved),
+        acknowledge_limits=len(acknowledged_in_time),
+        acknowledged_in_time=sum(acknowledged_in_time),
+        resolve_limits=len(resolved_in_time),
+        resolved_in_time=sum(resolved_in_time),
         answered_again=len(answers),
         recovered=sum(answer.recovered for answer in answers),
         answered_after_resolved=len(after_resolved),
-        recovered_after_resolved=sum(answer.recovered for answer in after_resolved),
+        recovered_after_resolved=sum(after_resolved),
         reopened=sum(r.opening > 1 for r in found),
     )
 
@@ -190,20 +184,35 @@ def grouped(recoveries: Iterable[_Recovery], by: str, root: str) -> Grouped:
     of several receivers counts in the group of each of them.
     """
     found = [one for one in recoveries if is_below(one.segment, root)]
-    groups = _in_groups(found, by, root)
+    groups = _in_groups(found, _groups_of(by, root))
     return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})
 
 
 class Overdue(NamedTuple):
-    """A case whose time limit is over, and on which nobody has acted yet. There is no recovery of it until it ends."""
+    """What some cases have in common whose time limit is over, and on which nobody has acted yet.
 
-    segment: str
-    severity: str
-    survey_id: str
-    cause: str | None
-    receivers: tuple[str, ...]
+    There are no recoveries of them until they end. At least the field is filled by which they will be grouped.
+    """
+
     #: Whether the time limit of the resolution is over, and not that of the acknowledgement.
     is_resolution: bool
+    segment: str = ""
+    severity: str = ""
+    survey_id: str = ""
+    cause: str | None = None
+    receivers: tuple[str, ...] = ()
+
+
+#: By what cases and recoveries can be grouped, and the field of an overdue case that says it.
+FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "segment": "segment",
+        "cause": "cause",
+        "receiver": "receivers",
+        "severity": "severity",
+        "survey": "survey_id",
+    }
+)
 
 
 def overdue_of(case: Case, now: int, since: int = 0) -> Overdue | None:
@@ -215,7 +224,7 @@ def overdue_of(case: Case, now: int, since: int = 0) -> Overdue | None:
     if due is None or due > now or case.opened_at < since:
         return None
     receivers = tuple(case.receivers)
-    return Overdue(case.segment, case.severity, case.survey_id, case.cause, receivers, awaits_resolution(case))
+    return Overdue(awaits_resolution(case), case.segment, case.severity, case.survey_id, case.cause, receivers)
 
 
 def awaits_resolution(case: Case) -> bool:
@@ -223,35 +232,43 @@ def awaits_resolution(case: Case) -> bool:
     return case.next_due is not None and (case.state is not CaseState.OPEN or case.acknowledge_due is None)
 
 
-def with_overdue(found: Grouped, overdue: Iterable[Overdue], by: str, root: str) -> Grouped:
+def with_overdue(found: Grouped, overdue: Mapping[Overdue, int], by: str, root: str) -> Grouped:
     """Return figures in which overdue cases count as time limits that were not met.
 
-    `found`: what `grouped` has returned; `by` and `root`: as there.
+    `found`: what `grouped` has returned; `overdue`: how many cases in or below `root` have this in common; `by` and
+    `root`: as `grouped` has them.
     """
-    cases = [one for one in overdue if is_below(one.segment, root)]
-    groups = _in_groups(cases, by, root)
+    groups_of = _groups_of(by, root)
+    groups = _in_groups(overdue.items(), lambda one: groups_of(one[0]))
     names = sorted({*found.groups, *groups})
     nothing = figures(())
     return Grouped(
-        _missed(found.whole, cases),
+        _missed(found.whole, overdue.items()),
         {name: _missed(found.groups.get(name, nothing), groups.get(name, [])) for name in names},
     )
 
 
-def _missed(found: Figures, overdue: Sequence[Overdue]) -> Figures:
-    resolutions = sum(one.is_resolution for one in overdue)
+def _missed(found: Figures, overdue: Iterable[tuple[Overdue, int]]) -> Figures:
+    numbers = {True: 0, False: 0}
+    for one, number in overdue:
+        numbers[one.is_resolution] += number
     return found._replace(
-        acknowledge_limits=found.acknowledge_limits + len(overdue) - resolutions,
-        resolve_limits=found.resolve_limits + resolutions,
+        acknowledge_limits=found.acknowledge_limits + numbers[False],
+        resolve_limits=found.resolve_limits + numbers[True],
     )
 
 
-_One = TypeVar("_One", bound=_OfCase)
+_One = TypeVar("_One")
 
 
-def _in_groups(found: Iterable[_One], by: str, root: str) -> dict[str, list[_One]]:
-    """Return recoveries or cases by the names of their groups. `by` and `root`: as `grouped` has them."""
-    groups_of, groups = GROUPS[by] if by in GROUPS else _below(root), defaultdict[str, list[_One]](list)
+def _groups_of(by: str, root: str) -> Groups:
+    """Return the function from a recovery or a case to the names of its groups. `by`, `root`: as `grouped` has them."""
+    return GROUPS[by] if by in GROUPS else _below(root)
+
+
+def _in_groups(found: Iterable[_One], groups_of: Callable[[_One], Sequence[str]]) -> dict[str, list[_One]]:
+    """Return things by the names of their groups."""
+    groups = defaultdict[str, list[_One]](list)
     for one in found:
         for name in groups_of(one):
             groups[name].append(one)

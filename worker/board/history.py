@@ -62,10 +62,10 @@ _NOTHING = array("B")
 _NO_BUCKETS = Buckets()
 _INDEX_BYTES = 4
 #: How many buckets may wait to be reduced to three numbers. Each takes 15 bytes or more.
-_MOST_WAITING = 500_000
+_MOST_WAITING = 250_000
 
 
-class _Series(NamedTuple):
+class _Series(msgspec.Struct, frozen=True, gc=False):
     """Buckets of hours or of days. Numbers are as narrow as they can be."""
 
     indexes: "array[int]"
@@ -78,7 +78,7 @@ class _Series(NamedTuple):
         return zip(self.indexes, zip(counts, counts, counts, strict=True), strict=True)
 
 
-class _Peeked(NamedTuple):
+class _Peeked(msgspec.Struct, frozen=True, gc=False):
     """What is needed of a row."""
 
     days: Buckets
@@ -91,7 +91,7 @@ class _Peeked(NamedTuple):
         return (len(self.days.indexes) + len(self.hours.indexes)) // _INDEX_BYTES
 
 
-class _Row(NamedTuple):
+class _Row(msgspec.Struct, frozen=True, gc=False):
     days: _Series
     hours: _Series
     partition: int

@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from worker.board.figures import Grouped, grouped
+from worker.board.interned import interned
 from worker.board.newest import Bounds, Index, Kept, Newest
 from worker.board.visible import EVERYTHING, sees
 from worker.flow.batch import Record
@@ -44,7 +45,7 @@ class _Read(msgspec.Struct, gc=False):
     resolve_due_at: _Time | None = None
     cause: str | None = None
     follow_up: FollowUp | None = None
-    receivers: list[str] = []
+    receivers: tuple[str, ...] = ()
 
 
 class _Kept(Kept):
@@ -98,7 +99,7 @@ class RecoveryLog:
         read.survey_id, read.segment, read.severity, read.state = map(
             sys.intern, (read.survey_id, read.segment, read.severity, read.state)
         )
-        read.receivers = [sys.intern(receiver) for receiver in read.receivers]
+        read.receivers = interned(read.receivers)
         read.cause = None if read.cause is None else sys.intern(read.cause)
         kept = _Kept(
             (record.timestamp, record.partition, record.offset), len(record.value), read, to_ms(read.opened_at)

@@ -1,7 +1,9 @@
 """The newest scores of each segment and survey, as nps.scores has them."""
 
+import zlib
 from array import array
-from typing import NamedTuple
+
+import msgspec
 
 from schemas.scores import Scores
 from worker.lineage import is_segment, parent_of, survey_of
@@ -11,10 +13,13 @@ _PLACES = {window: place for place, window in enumerate(WINDOWS)}
 _NONE: Classes = (0, 0, 0)
 
 
-class _Row(NamedTuple):
+_QUICKLY = 1
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
     """The scores of a path. Decoded, they would take several times as much memory."""
 
-    #: The event, as JSON.
+    #: The event, as JSON, compressed.
     value: bytes
     #: The numbers of promoters, passives and detractors of each window, in the order of WINDOWS.
     counts: "array[int]"
@@ -55,7 +60,7 @@ class ScoreBook:
         for name in WINDOWS:
             window = scores.windows.get(name)
             counts.extend(_NONE if window is None else (window.promoters, window.passives, window.detractors))
-        self._rows[path] = _Row(value, counts, at, partition)
+        self._rows[path] = _Row(zlib.compress(value, _QUICKLY), counts, at, partition)
         self.version += 1
         if known is None:
             self._note(path)
@@ -68,7 +73,7 @@ class ScoreBook:
     def get(self, path: str) -> Scores | None:
         """Return the scores of a segment or a survey (`/survey/` and its id); None if they are not known."""
         row = self._rows.get(path)
-        return None if row is None else Scores.model_validate_json(row.value)
+        return None if row is None else Scores.model_validate_json(zlib.decompress(row.value))
 
     def counts(self, path: str, window: str) -> Classes:
         """Return the numbers of promoters, passives and detractors in a window; zeros if they are not known."""

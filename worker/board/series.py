@@ -113,17 +113,24 @@ def _weighted(days: Sequence[Day], life: int, last: int) -> Iterator[tuple[int, 
     none = [0, 0, 0]
     fade, oldest = 2.0 ** (-1.0 / life), HALVINGS * life
     gone = fade ** (oldest + 1)
-    sums, squares, n = [0.0, 0.0, 0.0], 0.0, 0
+    promoters = passives = detractors = squares = 0.0
+    n = 0
+    # The three sums are written out: a chart has hundreds of days, and a page several lines.
     for day in range(min(known, default=last + 1), last + 1):
-        entering, leaving = known.get(day, none), known.get(day - oldest - 1, none)
-        n += sum(entering) - sum(leaving)
-        sums = [weighted * fade + new - old * gone for weighted, new, old in zip(sums, entering, leaving, strict=True)]
-        squares = squares * fade * fade + sum(entering) - sum(leaving) * gone * gone
-        if not n:  # without what rounding has left
-            sums, squares = [0.0, 0.0, 0.0], 0.0
-        promoters, passives, detractors = (max(0.0, each) for each in sums)
-        weight = promoters + passives + detractors
-        yield day, (promoters, passives, detractors), weight * weight / squares if n else 0.0
+        p_new, a_new, d_new = known.get(day, none)
+        p_old, a_old, d_old = known.get(day - oldest - 1, none)
+        entering, leaving = p_new + a_new + d_new, p_old + a_old + d_old
+        n += entering - leaving
+        if n:
+            promoters = promoters * fade + p_new - p_old * gone
+            passives = passives * fade + a_new - a_old * gone
+            detractors = detractors * fade + d_new - d_old * gone
+            squares = squares * fade * fade + entering - leaving * gone * gone
+        else:  # without what rounding has left
+            promoters = passives = detractors = squares = 0.0
+        classes = max(0.0, promoters), max(0.0, passives), max(0.0, detractors)
+        weight = sum(classes)
+        yield day, classes, weight * weight / squares if n else 0.0
 
 
 def _cut(days: Sequence[Day], spans: Sequence[tuple[int, int]]) -> list[Period]:

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import sys
 import time
+from collections import Counter
 
 from worker import terminal
 from worker.alerts.known import known_cases
@@ -12,7 +13,7 @@ from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafk
 from worker.flow import events
 from worker.flow.text import printable_json
 from worker.kafka.topics import CASES, changelog_name, topic_name
-from worker.lineage import canonical_path, lineage
+from worker.lineage import canonical_path, is_below, lineage
 from worker.loop.latest import recoveries
 from worker.loop.text import table
 from worker.settings import Settings
@@ -85,7 +86,8 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
         hint = f"did you mean {like}?" if like else "python -m worker loop shows the segments that have some"
         print(f"no case of {path} that was opened in this time has ended yet or is overdue; {hint}", file=sys.stderr)
         return Exit.FAILED
-    shown = with_overdue(grouped(found, args.by, path), overdue, args.by, path)
+    late = Counter(one for one in overdue if is_below(one.segment, path))
+    shown = with_overdue(grouped(found, args.by, path), late, args.by, path)
     if args.json:
         groups = {name: each.as_json() for name, each in shown.groups.items()}
         print(printable_json({**shown.whole.as_json(), "groups": groups}))

@@ -30,6 +30,7 @@ from worker.web.plain import Plain
 from worker.web.rendering import Rendering
 from worker.web.routes import ROUTES
 from worker.web.sessions import Sessions
+from worker.web.settling import settle
 from worker.web.showing import Showing
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ def build(
     )
     _say(settings)
     following = [Background(sessions.follow)] if entrance.has_sessions else []
-    return site, [publishing, *following, live]
+    settling = Background(partial(settle, board, rendering, clock))
+    return site, [publishing, *following, live, settling]
 
 
 def _giving(settings: Settings, publishing: Publishing, audit: Audit, surroundings: Surroundings) -> Giving:

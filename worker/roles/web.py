@@ -24,6 +24,7 @@ from worker.web.board_site import BoardSite
 from worker.web.following.cases_of_links import CasesOfLinks
 from worker.web.following.services import following_all, following_cases
 from worker.web.following.sources import bounds_of
+from worker.web.settling import return_large_blocks
 from worker.web.site import HEADERS, LARGEST_BODY, Needs, Site
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     settings, clock = surroundings.settings, surroundings.clock
     if settings.web.problem is not None:
         raise SettingsError([settings.web.problem])
+    return_large_blocks()
     failure = Failure()
     board = Board.bounded(bounds_of(settings), settings.cases)
     cases = CasesOfLinks(board)

@@ -90,7 +90,7 @@ def loop_table(visit: Visit, board: Board) -> Table | NotFound:
 
 def _figures(visit: Visit, board: Board, query: LoopQuery) -> Grouped:
     """Return the figures of the recoveries, and of cases that are overdue while nobody has acted on them."""
-    overdue = board.cases.overdue(visit.now, query.since, query.visible)
+    overdue = board.cases.overdue(visit.now, query.by, query.segment, query.since, query.visible)
     return with_overdue(board.recoveries.figures(query), overdue, query.by, query.segment)
 
 

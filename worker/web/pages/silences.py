@@ -14,7 +14,7 @@ from worker.board.board import Board
 from worker.errors import Rejected
 from worker.flow.messages import silence_command
 from worker.flow.timestamps import from_ms
-from worker.lineage import SEPARATOR, canonical_path, is_segment
+from worker.lineage import SEPARATOR, canonical_path
 from worker.notify.silenced import Known
 from worker.web.gate import Gate
 from worker.web.layout import address_of
@@ -146,7 +146,10 @@ def _until(visit: Visit, form: Mapping[str, str]) -> str:
 
 def _segments(visit: Visit, board: Board) -> list[str]:
     """Return names of segments that the form offers: the first levels of the tree that the person may see."""
-    found = [path for path in board.scores.paths() if path and is_segment(path) and visit.person.may_see(path)]
+    found, level = dict[str, None](), list(visit.person.segments)
+    while level and len(found) < _MOST_NAMES:
+        found |= dict.fromkeys(path for path in level if path)
+        level = [below for path in level for below in board.scores.children(path)]
     return sorted(found, key=lambda path: (path.count(SEPARATOR), path))[:_MOST_NAMES]
 
 
