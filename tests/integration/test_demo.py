@@ -203,18 +203,19 @@ async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_dig
 
 async def test_the_live_demo_begins_with_a_year_on_the_page_of_which_nobody_is_told(kafka: EmbeddedKafka) -> None:
     past = [json.loads(value)["segment"][:2] for value in history(datetime.now().astimezone())]
+    english = {"Accept-Language": "en"}
     async with live_demo(show.Options(kafka=kafka.bootstrap_servers)) as (screen, live), ClientSession() as client:
         page = (await screen.says(r"Open (\S+) to see scores", live))[1]
         first = (await screen.says(r"(\d+) published, (\d+) mails", live)).groups()
         for query, n in (("", len(past)), ("&segment=fr/nantes", past.count(["fr", "nantes"]))):
             weeks: list[dict[str, str]] = []
-            while sum(int(week["n"]) for week in weeks) < n:  # the page may not have read all rows yet
+            while sum(int(week["Answers"]) for week in weeks) < n:  # the page may not have read all rows yet
                 assert not live.done()
-                async with client.get(f"{page}/history.csv?range=12{query}") as answer:
+                async with client.get(f"{page}/history.csv?range=12{query}", headers=english) as answer:
                     weeks = list(csv.DictReader(io.StringIO(await answer.text())))
             assert len(weeks) > 50
-            assert all(int(week["n"]) >= 10 for week in weeks[2:-2])
-        async with client.get(page, headers={"Accept-Language": "en"}) as answer:
+            assert all(int(week["Answers"]) >= 10 for week in weeks[2:-2])
+        async with client.get(page, headers=english) as answer:
             overview = await answer.text()
         assert re.search(r"> *fr › nantes</a> fell from \+\d+ to −\d+, .* that is not chance", overview)
         assert "leeds" not in overview.partition('id="change"')[2].partition("</section>")[0]

@@ -11,7 +11,7 @@ The better one is found from the bottom up. A fall is measured by its weight, th
 same whether an alarm comes from the top or from below: a leaf's alarm is explained by the root if everything fell.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import hypot
 from typing import NamedTuple, Protocol
 
@@ -59,10 +59,16 @@ class Tree(Protocol):
 class Explanation(NamedTuple):
     """Segments that fell, while the others stayed as they were."""
 
-    segments: list[str]
+    #: What each of the segments contributes to the value.
+    worth: Mapping[str, float]
     #: How likely it makes the answers, less what it costs: the natural logarithm of a ratio, which is zero if nothing
     #: fell.
     value: float
+
+    @property
+    def segments(self) -> list[str]:
+        """The segments that fell."""
+        return list(self.worth)
 
 
 class _Evidence(NamedTuple):
@@ -82,7 +88,7 @@ class _Found(NamedTuple):
     best: Explanation
 
 
-_NOTHING = Explanation([], 0.0)
+_NOTHING = Explanation({}, 0.0)
 
 
 def deepest(path: str, hour: int, tree: Tree, above: Sequence[str] = (), explained: Collection[str] = ()) -> list[str]:
@@ -106,7 +112,7 @@ def deepest_of_hours(
     line = (path, *above)
     found, hour = max(
         ((_Search(hour, tree, line, explained).best(), hour) for hour in hours),
-        key=lambda each: _related_value(each[0], each[1], path, tree, above),
+        key=lambda each: _related_value(each[0], path, above),
     )
     own = _Search(hour, tree, line, explained, path).best()
     if found.value - own.value < _DECIDED:
@@ -114,12 +120,12 @@ def deepest_of_hours(
     return _ordered(found, path, hour, tree, above) or [path], hour
 
 
-def _related_value(found: Explanation, hour: int, path: str, tree: Tree, above: Sequence[str]) -> float:
+def _related_value(found: Explanation, path: str, above: Sequence[str]) -> float:
     """Return what the segments of an explanation are worth that are above or below a segment.
 
     Those elsewhere in the tree have other causes, which say nothing about the hour in which this drop began.
     """
-    return sum(_evidence(tree.split(name, hour)).gain - _COST for name in _related(found, path, above))
+    return sum(found.worth[name] for name in _related(found, path, above))
 
 
 def better(path: str, hour: int, tree: Tree, above: Sequence[str] = (), explained: Collection[str] = ()) -> list[str]:
@@ -191,7 +197,8 @@ class _Search:
         changed = mix_of(split, children) if children else None
         is_hidden = changed is not None and changed.hides
         evidence, cost = _whole(split, children, own, [each.evidence for each in found.values()], changed)
-        whole = Explanation([path], evidence.gain - cost)
+        value = evidence.gain - cost
+        whole = Explanation({path: value}, value)
         if path == self._fixed:
             return _Found(evidence, whole)
         some = _some(path, found, self._fixed if self._has_to_pass(path) else None, is_hidden=is_hidden)
@@ -231,20 +238,20 @@ def _some(path: str, found: dict[str, _Found], fixed: str | None, *, is_hidden: 
     above them, `path`, that is named. `is_hidden`: this is not done, since the segment's own mix hides that they fell.
     """
     ordered = sorted(found.items(), key=lambda item: (not _leads_to(item[0], fixed), -item[1].best.value, item[0]))
-    best, names, value, siblings = _NOTHING, list[str](), 0.0, 0
+    best, worth, value, siblings = _NOTHING, dict[str, float](), 0.0, 0
     for chosen, (child, each) in enumerate(ordered, start=1):
         has_to_be = chosen == 1 and fixed is not None
         if each.best.value <= 0 and not has_to_be:
             break
-        names, value = names + each.best.segments, value + each.best.value
+        worth, value = {**worth, **each.best.worth}, value + each.best.value
         if each.best.segments == [child]:
             siblings += 1
             value += _COST - _COST_OF_SIBLING if siblings > 1 else 0.0
         if has_to_be or value > best.value:
-            best = Explanation(names, value)
+            best = Explanation(worth, value)
     sure = [name for name in best.segments if name in found and found[name].evidence.gain >= _SURE]
     is_most = 2 * len(sure) > len(found) > 1 and not is_hidden
-    return Explanation([path], best.value) if is_most and fixed is None else best
+    return Explanation({path: best.value}, best.value) if is_most and fixed is None else best
 
 
 def _leads_to(path: str, fixed: str | None) -> bool:
