@@ -46,13 +46,20 @@ def below(found: Board) -> Callable[[str], Sequence[str]]:
     return found.scores.children
 
 
-def test_too_many_segments_are_not_compared() -> None:
+def test_too_many_segments_directly_below_are_not_compared_but_the_change_itself_is_known() -> None:
     found = Board()
     put(found, "", {TODAY: (1, 0, 0), TODAY - DAYS: (1, 0, 0)})
+    put(found, "s1", {TODAY: (0, 0, 99), TODAY - DAYS: (99, 0, 0)})
     children = {"": [f"s{number}" for number in range(MOST)]}
-    assert changed(found.history, "", lambda path: children.get(path, []), TODAY) is not None
+    change = changed(found.history, "", lambda path: children.get(path, []), TODAY)
+    assert change is not None
+    assert change.mix is not None
+    assert (["s1"], 1, False) == ([each.path for each in change.movers], change.compared, change.is_cut)
     children[""].append("one more")
-    assert changed(found.history, "", lambda path: children.get(path, []), TODAY) is None
+    change = changed(found.history, "", lambda path: children.get(path, []), TODAY)
+    assert change is not None
+    assert (1, 1, None) == (change.before.n, change.after.n, change.mix)
+    assert ([], 0, True) == (change.movers, change.compared, change.is_cut)
 
 
 def test_segments_further_below_are_compared_as_long_as_there_are_not_too_many() -> None:
@@ -62,9 +69,13 @@ def test_segments_further_below_are_compared_as_long_as_there_are_not_too_many()
         put(found, path, {day: (up + 100, middle, down + 100) for day, (up, middle, down) in worse.items()})
     put(found, "a/x/1", worse)
     children = {"": ["a"], "a": ["a/x"], "a/x": ["a/x/1", *(f"a/x/empty {number}" for number in range(MOST - 3))]}
-    assert ["a/x/1"] == moved(found, children)
+    change = changed(found.history, "", lambda path: children.get(path, []), TODAY)
+    assert change is not None
+    assert (["a/x/1"], 3, False) == ([each.path for each in change.movers], change.compared, change.is_cut)
     children["a/x"].append("one more")
-    assert ["a/x"] == moved(found, children)
+    change = changed(found.history, "", lambda path: children.get(path, []), TODAY)
+    assert change is not None
+    assert (["a/x"], 2, True) == ([each.path for each in change.movers], change.compared, change.is_cut)
 
 
 def moved(found: Board, children: Mapping[str, Sequence[str]] | None = None) -> list[str]:

@@ -14,6 +14,7 @@ from worker.nps.buckets import Buckets
 from worker.nps.spans import Spans
 from worker.nps.windows import DAY
 from worker.web.pages.overview import history_table, overview, scores_table
+from worker.web.pages.tree import tree
 from worker.web.view import NotFound, Table, View
 
 BOARD = board()
@@ -132,6 +133,50 @@ def test_what_has_changed_lately_is_named_where_it_lies_and_how_sure_that_is() -
     assert "No segment below has changed by more than chance." in text(overview, visit(segment="Online"), BOARD)
     assert "can be chance. How" in text(overview, visit(survey="/survey/after-call"), BOARD)
     assert "What has changed lately" not in text(overview, visit(), new_company())
+
+
+@pytest.mark.parametrize(
+    ("most", "said"),
+    [
+        (1, "There are more than 1 segments directly below, so they were not compared. Why it changed"),
+        (
+            2,
+            (
+                "No segment that was compared has changed by more than chance. There are more than 2 segments below, "
+                "so those of the lowest levels were not compared. Why it changed"
+            ),
+        ),
+        (4, "No segment below has changed by more than chance. Why it changed"),
+    ],
+)
+def test_segments_that_were_not_compared_are_not_said_to_be_unchanged(
+    most: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Board()
+    for path in ("", "a", "b", "a/x", "a/y"):
+        put(found, path, {TODAY - 30: (50, 20, 30), TODAY: (50, 20, 30)})
+    for module in ("worker.board.changes", "worker.web.pages.change"):
+        monkeypatch.setattr(f"{module}.MOST", most)
+    assert f"the NPS is the same as in the 30 days before. {said}" in text(overview, visit(), found)
+    assert said.removesuffix(" Why it changed") in text(tree, visit("/tree"), found)
+
+
+def test_too_few_answers_below_are_said_to_be_too_few() -> None:
+    found = Board()
+    for path in ("", "a"):
+        put(found, path, {TODAY - 30: (5, 2, 2), TODAY: (50, 20, 30)})
+    said = text(overview, visit(), found)
+    assert "No segment below has enough answers to be compared: it needs 10 in each of the two times." in said
+    assert "by more than chance" not in said
+
+
+def test_a_change_by_one_point_is_one_point_and_a_small_interval_has_decimals() -> None:
+    found = Board()
+    put(found, "", {TODAY - 30: (500_000, 0, 500_000), TODAY: (504_000, 0, 496_000)})
+    assert (
+        "the NPS is 1 point higher than in the 30 days before, with 95% certainty between 0.5 and 1.1: that is not "
+        "chance." in text(overview, visit(), found)
+    )
 
 
 def new_company() -> Board:

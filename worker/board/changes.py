@@ -13,8 +13,8 @@ from worker.nps.interval import Z_95, difference, fall_of
 
 #: How many days are compared with as many before.
 DAYS = 30
-#: With more segments directly below than this, the parts of a change are not computed, since it would take too long.
-#: Nor are segments further below compared if there are more in all.
+#: At most so many segments below are compared, since more would take too long. With more, whole levels are left out:
+#: the lowest ones, or all of them.
 MOST = 1_000
 #: With fewer answers than this in one of the two times, a segment is not compared.
 FEWEST = 10
@@ -44,10 +44,14 @@ class Changed(NamedTuple):
 
     before: Period
     after: Period
-    #: What the segments below have to do with it; None with fewer than two of them.
+    #: What the segments below have to do with it; None with fewer than two of them, or more than MOST directly below.
     mix: Mix | None
     #: The segments below in which a change by more than chance lies, beginning with the one that changes this NPS most.
     movers: list[Mover]
+    #: How many segments below were compared: those that have enough answers.
+    compared: int
+    #: Whether levels below were left out, since they have more than MOST segments.
+    is_cut: bool
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -57,53 +61,62 @@ class Changed(NamedTuple):
 
 #: Returns the segments directly below one.
 Children = Callable[[str], Sequence[str]]
+#: The answers of a segment in the two times.
+_Both = tuple[Period, Period]
 
 
 def changed(history: History, path: str, below: Children, last: int) -> Changed | None:
     """Return how the NPS of the DAYS days up to `last` differs from that of as many days before.
 
-    `last`: counted since 1970. None if one of the two times has no answers, or if there are more than MOST segments
-    directly below.
+    `last`: counted since 1970. None if one of the two times has no answers.
     """
-    children = below(path)
-    if len(children) > MOST:
-        return None
     own = _split(history, path, last)
     if not own[0].n or not own[1].n:
         return None
-    found = {child: _split(history, child, last) for child in children}
-    mix = mix_of(_as_split(own), {child: _as_split(each) for child, each in found.items()})
-    return Changed(*own, mix, _movers(history, path, below, last))
+    children = below(path)
+    if len(children) > MOST:
+        return Changed(*own, None, [], 0, is_cut=True)
+    direct = {child: _split(history, child, last) for child in children}
+    mix = mix_of(_as_split(own), {child: _as_split(each) for child, each in direct.items()})
+    known, is_cut = _all_below(history, direct, below, last)
+    compared = _compared(known)
+    return Changed(*own, mix, _movers(children, compared, below), len(compared), is_cut)
 
 
-def _movers(history: History, path: str, below: Children, last: int) -> list[Mover]:
+def _movers(children: Sequence[str], compared: Mapping[str, Mover], below: Children) -> list[Mover]:
     """Return the segments in which changes lie."""
-    compared = _compared(history, path, below, last)
     found = [
-        each for direction in (-1, 1) for child in below(path) for each in _deepest(child, direction, compared, below)
+        each for direction in (-1, 1) for child in children for each in _deepest(child, direction, compared, below)
     ]
     return sorted(found, key=lambda each: (-each.after.n * max(abs(each.low), abs(each.high)), each.path))[:_NAMED]
 
 
-def _compared(history: History, path: str, below: Children, last: int) -> Mapping[str, Mover]:
-    """Return the segments below one that have enough answers, by path.
+def _all_below(
+    history: History, direct: Mapping[str, _Both], below: Children, last: int
+) -> tuple[Mapping[str, _Both], bool]:
+    """Return the answers of segments and of those below them, level by level, and whether levels were left out."""
+    known, level = dict(direct), list(direct)
+    while level:
+        level = [child for each in level for child in below(each)]
+        if len(known) + len(level) > MOST:
+            return known, True
+        known |= {each: _split(history, each, last) for each in level}
+    return known, False
+
+
+def _compared(known: Mapping[str, _Both]) -> Mapping[str, Mover]:
+    """Return the segments that have enough answers, by path.
 
     The intervals are as wide as it takes for all of them together (Bonferroni's correction): of a hundred segments of
     which none has changed, five would have changed by their own 95 % intervals.
     """
-    splits: dict[str, tuple[Period, Period]] = {}
-    level, seen = list(below(path)), 0
-    while level and seen + len(level) <= MOST:
-        seen += len(level)
-        found = {each: _split(history, each, last) for each in level}
-        splits |= {each: split for each, split in found.items() if min(split[0].n, split[1].n) >= FEWEST}
-        level = [child for each in level for child in below(each)]
-    if not splits:
+    enough = {each: both for each, both in known.items() if min(both[0].n, both[1].n) >= FEWEST}
+    if not enough:
         return {}
-    z = NormalDist().inv_cdf(1 - (1 - _SURE) / 2 / len(splits))
+    z = NormalDist().inv_cdf(1 - (1 - _SURE) / 2 / len(enough))
     return {
         each: Mover(each, before, after, *difference(after.classes, before.classes, z))
-        for each, (before, after) in splits.items()
+        for each, (before, after) in enough.items()
     }
 
 
@@ -137,11 +150,11 @@ def _only_in(part: Split, rest: Split, direction: int) -> bool:
     return further > Z_95 * hypot(error, rest_error) and -direction * rest_fell < Z_95 * rest_error
 
 
-def _split(history: History, path: str, last: int) -> tuple[Period, Period]:
+def _split(history: History, path: str, last: int) -> _Both:
     spans = (last - 2 * DAYS + 1, last - DAYS), (last - DAYS + 1, last)
     before, after = (Period(first, end, history.total(path, first, end)) for first, end in spans)
     return before, after
 
 
-def _as_split(periods: tuple[Period, Period]) -> Split:
+def _as_split(periods: _Both) -> Split:
     return Split(periods[0].classes, periods[1].classes)

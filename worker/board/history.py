@@ -61,8 +61,9 @@ _peek = msgspec.msgpack.Decoder(_Peek).decode
 _NOTHING = array("B")
 _NO_BUCKETS = Buckets()
 _INDEX_BYTES = 4
-#: How many buckets may wait to be reduced to three numbers. Each takes 15 bytes or more.
-_MOST_WAITING = 250_000
+#: How many buckets may wait to be reduced to three numbers. Each takes 15 bytes or more, and about a microsecond: so a
+#: page with many segments, all of which wait, takes some 50 ms more, while other pages wait.
+_MOST_WAITING = 50_000
 
 
 class _Series(msgspec.Struct, frozen=True, gc=False):

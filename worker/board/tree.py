@@ -1,6 +1,7 @@
 """The tree of segments, or the surveys, and how each of them changes its parent's NPS."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
@@ -65,10 +66,14 @@ def branches(
 
 def drag(own: Classes, parent: Classes) -> float:
     """Return the points by which a segment changes its parent's NPS, as in Branch. The counts are of one window."""
-    own_nps, parent_nps = nps(*own), nps(*parent)
-    if own_nps is None or parent_nps is None:
-        return 0.0
-    return sum(own) / sum(parent) * (own_nps - parent_nps)
+    parent_nps = nps(*parent)
+    return 0.0 if parent_nps is None else _points(own, sum(parent), parent_nps)
+
+
+def _points(own: Classes, parent_n: int, parent_nps: float) -> float:
+    """Return what `drag` does, for the number of answers and the NPS of the parent."""
+    n = sum(own)
+    return n / parent_n * (100.0 * (own[0] - own[2]) / n - parent_nps) if n else 0.0
 
 
 def dragging(
@@ -82,29 +87,33 @@ def dragging(
     segments directly below one; `counts`: returns the answers of one; `number`: of segments, at most.
     """
     whole = counts(path)
+    whole_n, whole_nps = sum(whole), nps(*whole)
+    if whole_nps is None:
+        return []
+
+    def points_of(each: str) -> float:
+        return _points(counts(each), whole_n, whole_nps)
+
+    def lies_below(each: str, children: Sequence[str]) -> bool:
+        """Say whether a segment below drags the whole down rather than the segment itself."""
+        if not children:
+            return False
+        least, first = min((points_of(child), child) for child in children)
+        return least < min(0.0, _MOST_OF * found[each]) and differs(counts(first), counts(each))
+
     level, seen, found = list(below(path)), 0, dict[str, float]()
     while level:
-        found |= {each: drag(counts(each), whole) for each in level}
+        found |= {each: points_of(each) for each in level}
         seen += len(level)
         if seen > MOST:
             break
         deeper = {each: below(each) for each in level}
-        split = [each for each, children in deeper.items() if _lies_below(each, children, found[each], counts, whole)]
+        split = [each for each, children in deeper.items() if lies_below(each, children)]
         level = [child for each in split for child in deeper[each]]
         for each in split:
             del found[each]
-    ranked = sorted((points, each) for each, points in found.items() if points < 0)
-    return [(each, points) for points, each in ranked[:number]]
-
-
-def _lies_below(
-    path: str, children: Sequence[str], points: float, counts: Callable[[str], Classes], whole: Classes
-) -> bool:
-    """Say whether a segment below drags the whole down rather than the segment itself, which takes `points`."""
-    if not children:
-        return False
-    least, first = min((drag(counts(child), whole), child) for child in children)
-    return least < min(0.0, _MOST_OF * points) and differs(counts(first), counts(path))
+    ranked = nsmallest(number, ((points, each) for each, points in found.items() if points < 0))
+    return [(each, points) for points, each in ranked]
 
 
 def differs(own: Classes, parent: Classes) -> bool:

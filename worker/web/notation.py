@@ -65,6 +65,10 @@ class Notation:
         unit = "point" if self.language == "fr" and round(value, 1) < 2 else "points"
         return f"{self.amount(value)} {unit}"
 
+    def whole_points(self, number: int) -> str:
+        """Return a whole number of points without a sign, such as '5 points'."""
+        return f"{self.count(number)} {'point' if number == 1 else 'points'}"
+
     def interval(self, low: float | None, high: float | None) -> str:
         """Return an interval of points, such as '+29 to +39'."""
         if low is None or high is None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from worker.board.board import Board
-from worker.board.changes import Changed, Mover, changed
+from worker.board.changes import FEWEST, MOST, Changed, Mover, changed
 from worker.lineage import is_segment
 from worker.web.layout import address_of
 from worker.web.notation import Notation
@@ -29,6 +29,10 @@ class Change(NamedTuple):
     #: What the segments below and their shares of the answers have to do with it.
     parts: list[str]
     moved: list[Moved]
+    #: In their place, why no segment is named; empty if there are none below.
+    none_moved: str
+    #: Which segments below were not compared, since there are too many; empty if all were.
+    left_out: str
     #: Whether there are segments below.
     has_children: bool
 
@@ -38,11 +42,14 @@ def change_of(board: Board, choice: Chosen, words: TreeWords, notation: Notation
     found = changed(board.history, choice.path, board.scores.children, choice.last)
     if found is None:
         return None
+    has_children = is_segment(choice.path) and bool(board.scores.children(choice.path))
     return Change(
         _by_how_much(found, words, notation),
         _parts(found, words, notation),
         [_moved(each, choice, words, notation) for each in found.movers],
-        is_segment(choice.path) and bool(board.scores.children(choice.path)),
+        _none_moved(found, words) if has_children and not found.movers else "",
+        _left_out(found, words, notation),
+        has_children,
     )
 
 
@@ -50,22 +57,37 @@ def _by_how_much(change: Changed, words: TreeWords, notation: Notation) -> str:
     before, after = change.before.nps, change.after.nps
     assert before is not None
     assert after is not None
-    points, days = round(after) - round(before), change.after.last - change.after.first + 1
+    points, days = round(after - before), change.after.last - change.after.first + 1
     text = (words.rose if points > 0 else words.fell if points < 0 else words.stayed).format(
-        days=days, points=notation.count(abs(points))
+        days=days, points=notation.whole_points(abs(points))
     )
     low, high = change.interval
     if not points:
         return f"{text}."
     if low <= 0 <= high:
         return f"{text}. {words.chance_change}"
-    return text + words.sure_change.format(**_ends(low, high))
+    return text + words.sure_change.format(**_ends(low, high, notation))
 
 
-def _ends(low: float, high: float) -> dict[str, int]:
-    """Return the ends of the interval of a sure change without their sign."""
+def _none_moved(change: Changed, words: TreeWords) -> str:
+    """Return why no segment below is named; empty if `_left_out` says it."""
+    if change.compared:
+        return words.no_movers_compared if change.is_cut else words.no_movers
+    return "" if change.is_cut else words.too_few_below.format(n=FEWEST)
+
+
+def _left_out(change: Changed, words: TreeWords, notation: Notation) -> str:
+    if not change.is_cut:
+        return ""
+    return (words.lower_left_out if change.compared else words.all_left_out).format(most=notation.count(MOST))
+
+
+def _ends(low: float, high: float, notation: Notation) -> dict[str, str]:
+    """Return the ends of the interval of a sure change without their sign; with a decimal if it is needed."""
     least, most = sorted((abs(low), abs(high)))
-    return {"low": max(1, round(least)), "high": round(most)}
+    if 0 < round(least) < round(most):
+        return {"low": notation.count(round(least)), "high": notation.count(round(most))}
+    return {"low": notation.amount(max(0.1, least)), "high": notation.amount(max(0.1, most))}
 
 
 def _parts(change: Changed, words: TreeWords, notation: Notation) -> list[str]:
@@ -86,7 +108,7 @@ def _moved(mover: Mover, choice: Chosen, words: TreeWords, notation: Notation) -
     sentence = (words.mover_rose if mover.direction > 0 else words.mover_fell).format(
         before=notation.points(mover.before.nps),
         after=notation.points(mover.after.nps),
-        **_ends(mover.low, mover.high),
+        **_ends(mover.low, mover.high, notation),
     )
     name = notation.name_below(mover.path, choice.path)
     return Moved(name, address_of("/", choice.query, segment=mover.path), sentence)

@@ -57,6 +57,10 @@ class TreeWords:
     moved: str  # {name} {before} {after}
     movers: str  # the title of the segments below in which changes lie
     no_movers: str
+    no_movers_compared: str  # if not all segments below were compared
+    too_few_below: str  # {n}, the fewest answers with which a segment is compared
+    lower_left_out: str  # {most}
+    all_left_out: str  # {most}
     mover_rose: str  # {before} {after} {low} {high}
     mover_fell: str
     months: str
@@ -108,8 +112,8 @@ _ENGLISH = TreeWords(
     overlap="A survey and a segment have answers in common, so their difference cannot be judged here.",
     too_few="One of the two has no answers {window}, so there is nothing to compare.",
     change="Why it changed",
-    rose="In the last {days} days, the NPS is {points} points higher than in the {days} days before",
-    fell="In the last {days} days, the NPS is {points} points lower than in the {days} days before",
+    rose="In the last {days} days, the NPS is {points} higher than in the {days} days before",
+    fell="In the last {days} days, the NPS is {points} lower than in the {days} days before",
     stayed="In the last {days} days, the NPS is the same as in the {days} days before",
     sure_change=", with 95% certainty between {low} and {high}: that is not chance.",
     chance_change="A change of this size can be chance.",
@@ -118,6 +122,10 @@ _ENGLISH = TreeWords(
     moved="Most of that is due to {name}, whose share of the answers went from {before} to {after}.",
     movers="Segments below that have changed",
     no_movers="No segment below has changed by more than chance.",
+    no_movers_compared="No segment that was compared has changed by more than chance.",
+    too_few_below="No segment below has enough answers to be compared: it needs {n} in each of the two times.",
+    lower_left_out="There are more than {most} segments below, so those of the lowest levels were not compared.",
+    all_left_out="There are more than {most} segments directly below, so they were not compared.",
     mover_rose="rose from {before} to {after}, by between {low} and {high} points: that is not chance.",
     mover_fell="fell from {before} to {after}, by between {low} and {high} points: that is not chance.",
     months="Months",
@@ -184,12 +192,10 @@ _FRENCH = TreeWords(
     too_few=french("L’un des deux n’a pas de réponse {window} : il n’y a rien à comparer."),
     change="Pourquoi il a changé",
     rose=(
-        "Au cours des {days} derniers jours, le NPS est plus haut de {points} points qu’au cours des {days} jours "
-        "précédents"
+        "Au cours des {days} derniers jours, le NPS est plus haut de {points} qu’au cours des {days} jours précédents"
     ),
     fell=(
-        "Au cours des {days} derniers jours, le NPS est plus bas de {points} points qu’au cours des {days} jours "
-        "précédents"
+        "Au cours des {days} derniers jours, le NPS est plus bas de {points} qu’au cours des {days} jours précédents"
     ),
     stayed="Au cours des {days} derniers jours, le NPS est le même qu’au cours des {days} jours précédents",
     sure_change=french(", avec une certitude de 95 % entre {low} et {high} : ce n’est pas un hasard."),
@@ -198,7 +204,16 @@ _FRENCH = TreeWords(
     mix="{points} points parce que les réponses viennent d’autres périmètres qu’avant ({interval}).",
     moved="C’est surtout dû à {name}, dont la part des réponses est passée de {before} à {after}.",
     movers="Les périmètres au-dessous qui ont changé",
-    no_movers="Aucun périmètre au-dessous n’a changé de plus que le hasard.",
+    no_movers="Aucun périmètre au-dessous n’a changé plus que le hasard ne l’explique.",
+    no_movers_compared="Aucun périmètre comparé n’a changé plus que le hasard ne l’explique.",
+    too_few_below=french(
+        "Aucun périmètre au-dessous n’a assez de réponses pour être comparé : il en faut {n} dans chacune des deux "
+        "périodes."
+    ),
+    lower_left_out=french(
+        "Il y a plus de {most} périmètres au-dessous : ceux des niveaux les plus bas n’ont pas été comparés."
+    ),
+    all_left_out=french("Il y a plus de {most} périmètres juste au-dessous : ils n’ont pas été comparés."),
     mover_rose=french(
         "est passé de {before} à {after}, soit une hausse de {low} à {high} points : ce n’est pas un hasard."
     ),
