@@ -5,7 +5,7 @@ from html import unescape
 from importlib.resources import files
 
 import pytest
-from flow.cases.following import Following, command
+from flow.cases.following import Following, command, record, step
 from flow.records import DAY, NOW
 from web.board_rig import Browser, check_guarded, served, token_of, with_users
 from web.case_desk import Desk
@@ -380,3 +380,12 @@ async def test_a_case_whose_steps_the_page_no_longer_keeps_shows_what_it_knows_a
     ):
         assert said in gone.replace("\N{NO-BREAK SPACE}", " ")
     assert kept.count('class="said"') == gone.count('class="said"') == 1
+
+
+async def test_a_withdrawn_case_whose_steps_are_gone_says_when_the_alert_was_withdrawn() -> None:
+    desk = Desk().open()
+    desk.following.take(record(step(7, action="withdrawn")))
+    board = desk.renew().rig.board
+    board.alerts.forget(0)
+    async with served(desk.rig) as [browser]:
+        assert "The alert was withdrawn: the answer was corrected" in await browser.open("/case/a-1")

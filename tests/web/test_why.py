@@ -374,6 +374,24 @@ def test_a_refused_record_names_each_field_that_is_wrong_in_words_of_the_languag
     assert problems_of("has no time zone; expected one", DEAD_LETTER_WORDS["en"]) == ["has no time zone; expected one"]
 
 
+def test_of_a_refused_delivery_each_problem_says_of_which_answer_it_is() -> None:
+    detail = (
+        "answer 3 of 2000: score: is missing; and 2 more; answer 4 of 2000: answer 1 of 7: ce-id: is missing; "
+        "and 1,234 more"
+    )
+    assert problems_of(detail, DEAD_LETTER_WORDS["en"]) == [
+        "answer 3 of 2000: score is missing",
+        "and 2 more",
+        "answer 4 of 2000: answer 1 of 7: ce-id is missing",
+        "and 1234 more",
+    ]
+    assert [one.replace("\N{NO-BREAK SPACE}", " ") for one in problems_of(detail, DEAD_LETTER_WORDS["fr"], 1)] == [
+        "réponse 3 sur 2000 : score manque",
+        "et 1236 de plus",
+    ]
+    assert problems_of(f"and {'9' * 5000} more", DEAD_LETTER_WORDS["en"]) == [f"and {'9' * 5000} more"]
+
+
 def test_after_an_answer_was_sent_again_its_page_leads_to_what_became_of_this_very_record() -> None:
     found = why_board()
 
@@ -396,7 +414,7 @@ def test_after_an_answer_was_sent_again_its_page_leads_to_what_became_of_this_ve
     again = make_id("dead-letter", "nps.responses", 2, 13)
     found.dead_letters.take(letter(NOW, dead_letter_id=again))
     assert leads_to("2.13") == [f"/dead-letters/{again}"]
-    for unknown in ("", "2", "2.x", "-1.-1", "1.2.3"):
+    for unknown in ("", "2", "2.x", "-1.-1", "1.2.3", f"2.{10**19}", "2.1٣"):
         assert leads_to(unknown) == ["/answers"]
 
 
@@ -408,6 +426,8 @@ async def test_an_answer_that_would_be_refused_again_is_not_sent() -> None:
     assert isinstance(shown, View)
     assert (shown.status, shown.values["text"]) == (422, form["value"])
     assert "It was not sent, because it would be refused again. The score does not lie between 0 and 10." in of(shown)
+    french = await send_again(visiting("/dead-letters/l-1", language="fr"), form, BOARD, gate)
+    assert "score doit être un nombre entier de 0 à 10" in of(french)
     for value in ("", "noise", "[]", "\ud800"):
         assert isinstance(await send_again(visited, {"value": value}, BOARD, gate), View)
     assert gate.sent == []

@@ -148,7 +148,7 @@ class Seen:
 
     @property
     def past_is_counted(self) -> bool:
-        """Whether the scores count the sample history, of which the first answers are published."""
+        """Whether the scores count the sample history, whose answers are the first that are published."""
         return self._all_counted >= len(self.past)
 
     @property

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from schemas.alert import Alert
-from schemas.case import CaseAction, CaseStep
+from schemas.case import CaseAction, CaseState, CaseStep
 from worker.board.board import Board
 from worker.board.case_form import CaseForm, Problem, chosen, form_of, offered
 from worker.flow.cases.case import Case
@@ -190,6 +190,8 @@ def _steps(
         if case.ended_at is not None and case.outcome is not None and CaseAction.RESOLVED not in kept:
             text = ", ".join(one for one in (words.outcomes[case.outcome], case.cause or "") if one)
             found.append(step(case.ended_at, words.case_steps[CaseAction.RESOLVED], case.resolved_by, text))
+        if case.ended_at is not None and case.state is CaseState.WITHDRAWN:
+            found.append(step(case.ended_at, words.alert_steps["withdrawn"]))
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 

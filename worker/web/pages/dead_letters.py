@@ -12,7 +12,7 @@ from worker.board.board import Board
 from worker.board.dead_letters import Letter, LetterQuery
 from worker.errors import Rejected
 from worker.flow import events
-from worker.flow.batch import MemoryRecord, Place
+from worker.flow.batch import MemoryRecord
 from worker.flow.dead_letter import DELIVERED_TO
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
@@ -31,13 +31,17 @@ LARGEST_FORM = 2_000_000
 _SENT = "sent"
 #: The largest number of problems of a record that the list names; its own page has all that the dead letter has.
 _MOST_LISTED = 5
-_MORE = re.compile(r"and (?P<number>[0-9]+) more")
+#: How a dead letter says that it does not name all problems.
+_NUMBER = "[0-9][0-9,]{0,11}"
+_MORE = re.compile(f"and (?P<number>{_NUMBER}) more")
+#: Of a delivery with several answers, each problem may begin with the place of its answer.
+_OF_ANSWER = re.compile(r"answer (?P<number>[0-9]+) of (?P<all>[0-9]+): (?P<problem>.*)")
+_FIELD = re.compile(r"(?P<field>[\w.-]+): (?P<expected>.*)")
 #: What separates the problems of a record in a dead letter. A semicolon before a word of the same problem is none.
-_BETWEEN = re.compile(r"; (?=[\w.]+: |and [0-9]+ more$)")
-#: The most digits of an offset.
-_MOST_DIGITS = 19
+_BETWEEN = re.compile(rf"; (?=(?:answer [0-9]+ of [0-9]+: )*[\w.-]+: |and {_NUMBER} more(?:; |$))")
 #: The part of the query that says where the record lies that was sent again: its partition and its offset.
 _PLACE = "place"
+_PLACES = re.compile(r"(?P<partition>[0-9]{1,10})\.(?P<offset>[0-9]{1,19})")
 #: An answer with nothing but what it needs.
 EXAMPLE = json.dumps(
     {
@@ -98,10 +102,10 @@ def _became(letter: Letter, place: str, board: Board) -> str:
 
     The ids of decisions and dead letters are made of the place. `place`: the partition and the offset, such as 1.9917.
     """
-    parts = place.split(".")
-    if len(parts) != len(Place._fields) or not all(part.isascii() and part.isdigit() for part in parts):
+    found = _PLACES.fullmatch(place)
+    if found is None:
         return ""
-    partition, offset = (int(part[:_MOST_DIGITS]) for part in parts)
+    partition, offset = map(int, found.groups())
     again = make_id("dead-letter", letter.topic, partition, offset)
     if board.dead_letters.find(again) is not None:
         return f"/dead-letters/{again}"
@@ -119,7 +123,8 @@ async def send_again(visit: Visit, form: Mapping[str, str], board: Board, gate: 
         key = key_of(value, visit.now)
     except Rejected as rejected:
         reason = words.reasons.get(rejected.reason, rejected.reason)
-        return _view(visit, letter, text, words.wrong.format(reason=reason, detail=rejected.detail))
+        detail = "; ".join(problems_of(rejected.detail, words))
+        return _view(visit, letter, text, words.wrong.format(reason=reason, detail=detail))
     place = f"{letter.topic}/{letter.partition}/{letter.offset}"
     given = await gate.send_again(visit, letter=place, customer_id=key, value=value)
     if not given.is_done:
@@ -226,15 +231,30 @@ def problems_of(detail: str, words: DeadLetterWords, most: int | None = None) ->
     more = _MORE.fullmatch(parts[-1])
     if more is not None:
         parts.pop()
-    hidden = (0 if more is None else int(more["number"])) + len(parts[most:] if most else [])
+    hidden = (0 if more is None else _number(more)) + len(parts[most:] if most else [])
     found = [_problem(part, words) for part in parts[:most]]
     return [*found, words.more.format(n=hidden)] if hidden else found
 
 
+def _number(more: re.Match[str]) -> int:
+    return int(more["number"].replace(",", ""))
+
+
 def _problem(text: str, words: DeadLetterWords) -> str:
-    field, _, expected = text.partition(": ")
-    known = words.expectations.get(expected)
-    return text if known is None else f"{field} {known}"
+    """Return one problem in words of the language, as far as they are known."""
+    more = _MORE.fullmatch(text)
+    if more is not None:  # of one answer of a delivery
+        return words.more.format(n=_number(more))
+    places = list[re.Match[str]]()
+    while (place := _OF_ANSWER.fullmatch(text)) is not None:
+        places.append(place)
+        text = place["problem"]
+    found = _FIELD.fullmatch(text)
+    known = None if found is None else words.expectations.get(found["expected"])
+    said = text if found is None or known is None else f"{found['field']} {known}"
+    for place in reversed(places):
+        said = words.of_answer.format(number=place["number"], all=place["all"], problem=said)
+    return said
 
 
 def _row(letter: Letter, words: DeadLetterWords, notation: Notation) -> Row:

@@ -26,6 +26,7 @@ class DeadLetterWords:
     #: What a field must be, by what a dead letter says of it. What is missing here is shown as the dead letter has it.
     expectations: Mapping[str, str]
     more: str  # {n}: the number of problems that are not shown
+    of_answer: str  # {number} {all} {problem}: of which answer of a delivery it is
     place: str
     partition: str
     offset: str
@@ -105,6 +106,7 @@ _ENGLISH = DeadLetterWords(
         "is missing, and anonymous is not true": "is missing, and anonymous is not true",
     },
     more="and {n} more",
+    of_answer="answer {number} of {all}: {problem}",
     place="Where it was",
     partition="Partition",
     offset="Offset",
@@ -220,6 +222,7 @@ _FRENCH = DeadLetterWords(
         "is before 1970": "est avant 1970",
     },
     more="et {n} de plus",
+    of_answer=french("réponse {number} sur {all} : {problem}"),
     place="Où c’était",
     partition="Partition",
     offset="Offset",
