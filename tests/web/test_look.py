@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable
 
 import pytest
-from web.boards import LEAVES, TODAY, board, put, visit
+from web.boards import LEAVES, NOW, TODAY, board, put, visit
 from web.pages import html
 
+from schemas.alert import Severity
+from schemas.case import CaseState
 from worker.board.board import Board
+from worker.board.figures import NO_CAUSE
+from worker.flow.cases.case import Case, Cases, encode_cases
 from worker.routing.receiver import Language
 from worker.web.assets import Assets
 from worker.web.csv_file import csv_of
@@ -114,6 +118,17 @@ def test_the_headings_of_a_table_are_different_words_of_the_language(path: str, 
     head = next(csv.reader(io.StringIO(csv_of(shown, language).decode("utf-8-sig"))))
     assert len(set(head)) == len(shown.columns)
     assert all(name[0].isupper() and "_" not in name for name in head)
+
+
+def test_groups_of_the_loop_without_a_name_have_one_in_the_language_and_segments_keep_theirs() -> None:
+    found = board()
+    what = "r-9", 0, "after-call", NO_CAUSE, Severity.ERROR, 3
+    case = Case("a-9", CaseState.OPEN, NOW, NOW, *what, NOW, NOW, NOW, acknowledge_due=NOW)
+    found.cases.take(b"c-0", encode_cases(Cases([case])))
+    for by, expected in (("cause", ["sans cause"]), ("segment", ["Retail", "Support", NO_CAUSE])):
+        shown = loop_table(visit("/loop.csv", "fr", by=by), found)
+        assert isinstance(shown, Table)
+        assert [row[0] for row in shown.rows] == ["Tous les dossiers", *expected]
 
 
 @pytest.mark.parametrize("path", PAGES)

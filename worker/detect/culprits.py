@@ -21,8 +21,8 @@ from worker.lineage import is_below
 from worker.nps.interval import adjusted_variance, chance_of_drop, fall_of
 
 #: What the first named segment costs, and what each further one of the same parent does, as the natural logarithm of a
-#: likelihood ratio. If one child fell, it is likelier that another one did, too, so that one costs less.
-#: `make detector` shows what this finds.
+#: likelihood ratio. If one child fell, it is likelier that another one did, too, so that one costs less. But only
+#: children that would also be named alone are counted. `make detector` shows what this finds.
 _COST, _COST_OF_SIBLING = 3.0, 2.0
 #: What it costs in addition to say that the mix of a segment's answers changed, and no segment below it.
 _MIX_COST = 1.0

@@ -81,8 +81,9 @@ def loop_table(visit: Visit, board: Board) -> Table | NotFound:
     if chosen is None:
         return NotFound()
     words, found = LOOP_WORDS[visit.language], _figures(visit, board, chosen.query)
+    names = {} if chosen.query.by == "segment" else words.names
     rows: list[tuple[Any, ...]] = [
-        (words.names.get(name, name), *one.as_json().values())
+        (names.get(name, name), *one.as_json().values())
         for name, one in ((words.whole, found.whole), *found.groups.items())
     ]
     return Table("cases-figures", (chosen.query.by, *found.whole.as_json()), rows)

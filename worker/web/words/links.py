@@ -181,7 +181,7 @@ _ENGLISH = PageWords(
     assignee="Assigned to",
     scored_again="Next score of the customer",
     number="Case number",
-    to_case="See the case on the page",
+    to_case="Open this case",
 )
 
 _FRENCH = PageWords(
@@ -302,7 +302,7 @@ _FRENCH = PageWords(
     assignee="Confié à",
     scored_again="Note suivante du client",
     number="Numéro de dossier",
-    to_case="Voir le dossier sur la page",
+    to_case="Ouvrir ce dossier",
 )
 
 PAGE_WORDS: Mapping[Language, PageWords] = {"fr": _FRENCH, "en": _ENGLISH}
