@@ -402,7 +402,9 @@ def test_after_an_answer_was_sent_again_its_page_leads_to_what_became_of_this_ve
     decision_id = make_id("decision", 2, 12)
     assert leads_to("2.12") == [f"/answers?decision={decision_id}"]
     asked = visiting("/answers", decision=decision_id)
-    assert "It is not decided yet" in text(answers, asked, found)
+    undecided = text(answers, asked, found)
+    assert "It is not decided yet" in undecided
+    assert "If the answer was refused again, it is one of the “Refused records”." in undecided
 
     found.answers.take(answered(3, 0, decision_id=decision_id, customer_id="c-77", segment="Online"))
     read_now = text(answers, asked, found)

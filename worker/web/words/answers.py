@@ -195,7 +195,8 @@ _ENGLISH = AnswerWords(
     searched="What was found",
     of_decision="What was decided about this answer",
     no_decision=(
-        "It is not decided yet, or this page does not know the decision. This page shows it as soon as it is known."
+        "It is not decided yet, or this page does not know the decision. This page shows it as soon as it is known. If "
+        "the answer was refused again, it is one of the “Refused records”."
     ),
     all_answers="All latest answers",
     nothing="No answers yet.",
@@ -354,7 +355,8 @@ _FRENCH = AnswerWords(
     searched="Ce qui a été trouvé",
     of_decision="Ce qui a été décidé pour cette réponse",
     no_decision=french(
-        "Rien n’est encore décidé, ou cette page ne connaît pas la décision. Elle l’affiche dès qu’elle est connue."
+        "Rien n’est encore décidé, ou cette page ne connaît pas la décision. Elle l’affiche dès qu’elle est connue. Si "
+        "la réponse a été refusée à nouveau, elle est parmi les « Réponses refusées »."
     ),
     all_answers="Toutes les dernières réponses",
     nothing="Pas encore de réponse.",
