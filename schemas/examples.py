@@ -204,6 +204,8 @@ INCIDENT: dict[str, Any] = {
     "hidden_in": None,
     "fallen_below": [],
     "fell_further": None,
+    "further_since": None,
+    "further": None,
     "merged_into": None,
     "merged_segments": [],
     "expected": None,

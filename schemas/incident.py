@@ -117,10 +117,10 @@ class Incident(Event):
     )
     change: Change | None = Field(
         default=None,
-        description="How much the NPS changed. For the reason 'recovered', it is the difference between `after` and "
-        "`before`, and null if one of the two has no answers. Otherwise it is the estimated size of the drop, which is "
-        "smaller than this difference on average: a drop is reported when chance has helped, and the estimate takes "
-        "this and its unknown beginning into account.",
+        description="How much the NPS changed. For the reasons 'recovered' and 'new_level', it is the difference "
+        "between `after` and `before`, and null if one of the two has no answers. Otherwise it is the estimated size "
+        "of the drop, which is smaller than this difference on average: a drop is reported when chance has helped, and "
+        "the estimate takes this and its unknown beginning into account.",
     )
     explains: list[str] = Field(
         default=[],
@@ -167,6 +167,15 @@ class Incident(Event):
         description="For 'worse': whether a further fall of `segment` was found. If none was, "
         "the severity has risen because further answers show that the drop is as large. The segment of an "
         "incident that has fallen further is the first one from then on, and the others are in `also`.",
+    )
+    further_since: AwareDatetime | None = Field(
+        default=None,
+        description="For 'worse' with `fell_further`: the hour in which the further fall began. It may be an estimate.",
+    )
+    further: WindowScore | None = Field(
+        default=None,
+        description="For 'worse' with `fell_further`: the scores of the answers since `further_since`. `after` has "
+        "those of before the further fall as well, so its NPS may be higher than it was in the step before.",
     )
     merged_into: OtherIncident | None = Field(
         default=None, description="For 'merged': the incident that this one has become part of, which goes on."

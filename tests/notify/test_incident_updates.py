@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any, get_args
 
@@ -15,6 +16,7 @@ from notify.mailboxes import id_of, kept, lines, mails, record_of
 
 from schemas.delivery import DeliveryStatus
 from schemas.incident import Change, Incident, IncidentUpdate, OtherIncident, ShareChange
+from schemas.scores import WindowScore
 from worker.flow.batch import Decided
 from worker.notify import mailbox
 from worker.notify.channels.chat.message import message_of
@@ -348,12 +350,30 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
         (
             {"action": "updated", "reason": "worse", "fell_further": False},
             "[Critical, updated] The size of the drop is known better: fr/shop-3/delivery",
-            "Nothing shows that the NPS of fr/shop-3/delivery has fallen further. But new answers show better",
+            "No new fall of the NPS of fr/shop-3/delivery was found. But new answers show better",
         ),
         (
             {"action": "updated", "reason": "worse", "fell_further": True},
             "[Critical, updated] NPS fell further: fr/shop-3/delivery",
             "the NPS of fr/shop-3/delivery has fallen further",
+        ),
+        (
+            {
+                "action": "updated",
+                "reason": "worse",
+                "fell_further": True,
+                "further_since": datetime(2026, 5, 30, 10, tzinfo=UTC),
+                "further": WindowScore(
+                    n=20, promoters=2, passives=3, detractors=15, nps=-65.0, low=-86.0, high=-32.4, indicative=True
+                ),
+            },
+            "[Critical, updated] NPS fell further: fr/shop-3/delivery",
+            "Since the further fall ---------------------- NPS: -65.0 (95% interval: -86.0 to -32.4), indicative",
+        ),
+        (
+            {"further_since": datetime(2026, 5, 30, 10, tzinfo=UTC)},
+            "[Critical] NPS fell from +38 to -21: fr/shop-3/delivery",
+            "Further fall began: 30 May 2026 at 10:00 (UTC)",
         ),
         (
             {"action": "resolved", "reason": "merged", "merged_into": OtherIncident(alert_id="a-2", segment="")},
@@ -362,7 +382,7 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
         ),
         (
             {"action": "resolved", "reason": "new_level"},
-            "[Closed] NPS stays at its new level: fr/shop-3/delivery",
+            "[Closed] The lower NPS counts as usual from now on: fr/shop-3/delivery",
             "Closed",
         ),
         (

@@ -234,8 +234,13 @@ def test_only_a_step_that_says_so_lets_a_drop_fall_further(*, found: bool | None
     """If only the size is known better, there was no further fall. Older versions did not say which one it was."""
     drop = opened()
     worse = msgspec.structs.replace(drop, updated=NOW)
-    said = incident.Findings(fell_further=found)
+    said = incident.Findings(further=incident.FurtherFall(judged.FURTHER, judged.LOWER) if found else None)
     last = incident.drop(incident.Step("", worse, WORSE, NOW * HOUR + 5), NONE, said)
+    if found is None:
+        last = msgspec.structs.replace(
+            last, value=(last.value or b"").replace(b'"fell_further":false', b'"fell_further":null')
+        )
+        assert b'"fell_further":null' in (last.value or b"")
     rebuild = Rebuild(step("", drop, FELL, drop.hour), last)
     rebuild.put("", judged.further(watch(*judged.FURTHER_FALLEN, drop=drop)))
     rebuild.settle(NOW)

@@ -2,6 +2,7 @@
 
 import pytest
 from flow.incidents.judged import (
+    FURTHER,
     FURTHER_FALLEN,
     GOOD,
     LOW,
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from schemas.alert import Severity
 from worker.detect.watch import OpenIncident
+from worker.flow.timestamps import HOUR, from_ms
 
 DAY = 24
 
@@ -30,10 +32,23 @@ def test_the_segment_that_has_fallen_further_is_the_first_one_from_then_on() -> 
     assert (step.segment, step.reason, step.fell_further) == ("fr/b", "worse", True)
     assert (step.also, step.first_segment) == (["fr/a"], "fr/a")
     assert step.summary.startswith("NPS fell further at fr/b: from +30 to ")
+    assert step.summary.endswith("; to -53 since the further fall")
     assert step.severity is Severity.CRITICAL
     assert table.watches["fr/a"].drop is None
     assert table.watches["fr/b"].detector.open_since == NOW
     assert table.judge() == []
+
+
+def test_a_further_fall_is_told_with_the_answers_since_it_began_and_not_only_those_since_the_first_fall() -> None:
+    """Answers since the first fall may be better than they were when that was told, although the NPS fell further."""
+    (step,) = second_further().judge()
+
+    assert step.further_since == from_ms(FURTHER * HOUR)
+    assert step.further is not None
+    assert step.after is not None
+    assert step.further.n == 150
+    assert step.further.nps == pytest.approx(-53.3, abs=0.1)
+    assert step.after.n == 360
 
 
 def test_if_two_have_fallen_further_the_next_update_says_the_second_one() -> None:

@@ -28,6 +28,7 @@ def test_a_drop_becomes_worse_since_the_nps_fell_further_or_since_its_size_is_kn
 
     assert (step.action, step.reason, step.severity) == ("updated", "worse", Severity.CRITICAL)
     assert step.fell_further is further
+    assert (step.further is not None, step.further_since is not None) == (further, further)
     assert step.summary.startswith(f"{words} at the root segment: from +30 to ")
 
 
@@ -109,6 +110,18 @@ def test_the_level_before_a_drop_that_is_older_than_the_answers_kept_is_the_base
     assert step.before is not None
     assert (step.before.nps, step.before.n) == (30, 3_000)
     assert "from +30 to +10" in step.summary
+
+
+def test_the_change_to_a_new_level_is_the_difference_although_the_drop_began_more_than_60_days_ago() -> None:
+    old = OpenIncident(NOW - 61 * 24, NOW - 75 * 24, Severity.ERROR)
+    root = watch((15, GOOD), (75, LOWER), drop=old)
+    root.detector.baseline, root.detector.open_since = (1_500.0, 900.0, 600.0), old.hour
+    (step,) = Table({"": root}).judge()
+
+    assert step.reason == "new_level"
+    assert step.change is not None
+    assert step.change.points == pytest.approx(-83.3, abs=0.1)
+    assert step.change.low < -83.3 < step.change.high < -75
 
 
 @pytest.mark.parametrize(("heard_until", "reported"), [(NOW, ["silent"]), (NOW + 1, [])])

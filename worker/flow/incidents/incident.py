@@ -15,6 +15,7 @@ from schemas.incident import (
     ShareChange,
 )
 from schemas.scores import WindowScore
+from worker.detect.drops import Classes
 from worker.detect.mix import Mix, Part
 from worker.detect.sizes import SizeOfChange
 from worker.detect.split import Split
@@ -49,6 +50,15 @@ class Step(NamedTuple):
     time: int
 
 
+class FurtherFall(NamedTuple):
+    """A further fall of a segment whose drop is open."""
+
+    #: The hour in which it began, counted since 1970.
+    since: int
+    #: The segment's answers since then.
+    after: Classes
+
+
 class Findings(NamedTuple):
     """What is known of a drop besides its answers."""
 
@@ -60,8 +70,8 @@ class Findings(NamedTuple):
     hidden_in: str | None = None
     #: The segments directly below that fell themselves, although the mix explains the drop.
     fallen_below: Sequence[str] = ()
-    #: Whether a further fall was found, if the drop has become worse.
-    fell_further: bool | None = None
+    #: The further fall by which the drop has become worse. Without one, only its size is better known.
+    further: FurtherFall | None = None
     #: The incident that this one has become part of, with the segment that it is about.
     other: tuple[str, OpenIncident] | None = None
 
@@ -89,7 +99,7 @@ _MEANINGS = {
     IncidentReason.PARTLY_RECOVERED: _Meaning(_DROP, _UPDATED, "NPS has recovered in part, but is still low"),
     IncidentReason.MERGED: _Meaning(_DROP, _RESOLVED, "This drop is part of another incident: NPS fell"),
     IncidentReason.RECOVERED: _Meaning(_DROP, _RESOLVED, "NPS has recovered"),
-    IncidentReason.NEW_LEVEL: _Meaning(_DROP, _RESOLVED, "NPS stays at its new level"),
+    IncidentReason.NEW_LEVEL: _Meaning(_DROP, _RESOLVED, "The lower NPS counts as usual from now on"),
     IncidentReason.SILENT: _Meaning(_SILENCE, _OPENED, "No responses any more"),
     IncidentReason.ANSWERED_AGAIN: _Meaning(_SILENCE, _RESOLVED, "Responses come again"),
     IncidentReason.RETIRED: _Meaning(_SILENCE, _RESOLVED, "No responses for a quarter, not watched any more"),
@@ -110,12 +120,18 @@ def drop(step: Step, split: Split, found: Findings = _NOTHING) -> Output:
     elif before.nps is not None and after.nps is not None:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
-    words = _SURER if found.fell_further is False else _words(step)
+    further = found.further
+    is_worse = step.reason is IncidentReason.WORSE
+    words = _SURER if is_worse and further is None else _words(step)
     from_ = "" if before.nps is None else f"from {_points(before.nps)} "
     summary = f"{words} at {_name(step.path)}: {from_}to {_points(after.nps)}"
     figures: dict[str, Any] = {}
+    if further is not None:
+        latest = window_score(*map(int, further.after))
+        figures |= {"further_since": from_ms(further.since * HOUR), "further": latest}
+        summary += f"; to {_points(latest.nps)} since the further fall"
     if mixed is not None:
-        figures = {"within": _part(mixed.within), "mix": _part(mixed.mix)}
+        figures |= {"within": _part(mixed.within), "mix": _part(mixed.mix)}
         if (mixed.is_clear or mixed.is_cause) and mixed.moved.path:
             figures["moved"] = _ShareChange(
                 segment=mixed.moved.path, before=mixed.moved.before, after=mixed.moved.after
@@ -136,7 +152,7 @@ def drop(step: Step, split: Split, found: Findings = _NOTHING) -> Output:
         change=change,
         hidden_in=found.hidden_in,
         fallen_below=list(found.fallen_below),
-        fell_further=found.fell_further,
+        fell_further=further is not None if is_worse else None,
         **figures,
     )
 

@@ -90,9 +90,9 @@ class Judge:
         #: The segments directly below each segment.
         self._children: dict[str, list[str]] = {}
         self._drops = OpenDrops(watches, self._watches, hour)
-        #: The incidents that have become worse since a further fall was found, by the segments that they are about. Of
-        #: all others that have become worse, only the size is better known.
-        self._further: set[str] = set()
+        #: The hours in which the further falls began by which incidents have become worse, by the segments that these
+        #: are about. Of all others that have become worse, only the size is better known.
+        self._further: dict[str, int] = {}
 
     def judge(self, slices: Slices) -> Iterator[None]:
         """Judge the tree: make the events, and change the watches accordingly. Yield after each full slice."""
@@ -292,12 +292,13 @@ class Judge:
             if not watch.detector.has_fallen_further(self._threshold, self._policy.least_points):
                 continue
             is_mix = drop.is_mix and path == place
-            severity = Severity.WARNING if is_mix else self._severity(path, further.likely_start)
-            watch.detector.fall_further(self.split(path, further.likely_start).after, self._hour)
+            began = further.likely_start
+            severity = Severity.WARNING if is_mix else self._severity(path, began)
+            watch.detector.fall_further(self.split(path, began).after, self._hour)
             self._table.put(path, watch)
             if drop.hour == self._hour:
                 continue
-            self._further.add(path)
+            self._further[path] = began
             if path == place:
                 self._drops.worsen(place, drop, severity)
             else:
@@ -459,7 +460,9 @@ class Judge:
             better_since = self._watches[path].detector.recovering_since or drop.since
             split = Split(split.before, self.split(path, better_since).after)
         else:
-            size, mixed = self._size(path), self.mix(path, drop.since)
+            # The estimate looks for a beginning within the last 60 days, and this drop began before.
+            size = None if reason is IncidentReason.NEW_LEVEL else self._size(path)
+            mixed = self.mix(path, drop.since)
             hidden = None if above is None else self.mix(above, drop.since)
         if not sum(split.before):
             # The drop is older than the answers that are kept, but the baseline is still that from before it.
@@ -469,7 +472,8 @@ class Judge:
         below: list[str] = []
         if drop.is_mix and mixed is not None:
             below = fallen(self._splits_below(path, drop.since))
-        further = path in self._further if reason is IncidentReason.WORSE else None
+        began = self._further.get(path) if reason is IncidentReason.WORSE else None
+        further = None if began is None else incident.FurtherFall(began, self.split(path, began).after)
         step = incident.Step(path, drop, reason, self._now)
         found = incident.Findings(size, mixed, hidden_in, below, further, other)
         self.outputs.append(incident.drop(step, split, found))

@@ -49,6 +49,7 @@ def incident_page(incident: Incident, readers: Readers) -> Page:
             *_mix(incident, shared, words),
             *_answers(words.before + of, incident.before, words),
             *_answers(_after(incident, words) + of, incident.after, words),
+            *_answers(words.further + of, incident.further, words),
         ],
         more={
             "label": end if over else f"{shared.severity}{shared.colon}{shared.severities[incident.severity]}",
@@ -189,6 +190,8 @@ def _ancestors(incident: Incident, shared: Words, words: IncidentWords) -> str:
 
 def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Readers) -> Section:
     rows = [*_about(incident, shared, words), Row(_since(incident, words), readers.moment(shared)(incident.since))]
+    if incident.further_since is not None:
+        rows.append(Row(words.further_began, readers.moment(shared)(incident.further_since)))
     if incident.merged_into is not None:
         named = words.incident.format(
             place=_other(incident, shared, words), alert_id=field(incident.merged_into.alert_id)
@@ -290,4 +293,8 @@ def _with_interval(value: str, low: float, high: float, words: IncidentWords) ->
 
 
 def _is_indicative(incident: Incident) -> bool:
-    return any(score.nps is not None and score.indicative for score in (incident.before, incident.after) if score)
+    return any(
+        score.nps is not None and score.indicative
+        for score in (incident.before, incident.after, incident.further)
+        if score
+    )

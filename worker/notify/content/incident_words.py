@@ -79,6 +79,8 @@ class IncidentWords:
     before: str
     after: str
     recovered: str  # in place of `after`, if the drop is over
+    further: str  # the answers since a further fall
+    further_began: str
     nps: str
     indicative: str  # {nps}
     hint: str
@@ -138,9 +140,11 @@ _FRENCH = IncidentWords(
         ),
         IncidentReason.RECOVERED: IncidentText("Le NPS s’est rétabli", "Le NPS de {place} s’est rétabli."),
         IncidentReason.NEW_LEVEL: IncidentText(
-            "Le NPS reste à son nouveau niveau",
-            "Le NPS de {place} ne s’est pas rétabli, mais reste à son nouveau niveau, qui compte désormais comme son "
-            "niveau habituel.",
+            "Le NPS plus bas compte désormais comme habituel",
+            french(
+                "Rien ne montre avec certitude que le NPS de {place} s’est rétabli. Le niveau des dernières réponses "
+                "compte désormais comme son niveau habituel."
+            ),
         ),
         IncidentReason.ANSWERED_AGAIN: IncidentText(
             "Les réponses arrivent de nouveau", "Les réponses de {place} arrivent de nouveau."
@@ -207,8 +211,8 @@ _FRENCH = IncidentWords(
     surer=IncidentText(
         "L’ampleur de la chute est mieux connue",
         french(
-            "Rien ne montre que le NPS de {first} ait encore chuté. Mais de nouvelles réponses précisent l’ampleur de "
-            "la chute : elle est plus grande qu’il n’était établi quand elle vous a été signalée."
+            "Aucune nouvelle chute du NPS de {first} n’a été constatée. Mais de nouvelles réponses précisent l’ampleur "
+            "de la chute : elle est plus grande qu’il n’était établi jusqu’ici."
         ),
     ),
     merged=IncidentText(
@@ -266,6 +270,8 @@ _FRENCH = IncidentWords(
     before="Avant (90 jours au plus)",
     after="Depuis lors",
     recovered="Réponses qui montrent le rétablissement",
+    further="Depuis la nouvelle chute",
+    further_began="Début de la nouvelle chute",
     nps="NPS",
     indicative="{nps}, indicatif",
     hint=french(
@@ -323,9 +329,9 @@ _ENGLISH = IncidentWords(
         ),
         IncidentReason.RECOVERED: IncidentText("NPS has recovered", "The NPS of {place} has recovered."),
         IncidentReason.NEW_LEVEL: IncidentText(
-            "NPS stays at its new level",
-            "The NPS of {place} has not recovered, but stays at its new level, which counts as its usual one from now "
-            "on.",
+            "The lower NPS counts as usual from now on",
+            "Nothing shows for certain that the NPS of {place} has recovered. From now on, the level of its latest "
+            "answers counts as its usual one.",
         ),
         IncidentReason.ANSWERED_AGAIN: IncidentText(
             "Responses are coming again", "Responses from {place} are coming again."
@@ -385,8 +391,8 @@ _ENGLISH = IncidentWords(
     ),
     surer=IncidentText(
         "The size of the drop is known better",
-        "Nothing shows that the NPS of {first} has fallen further. But new answers show better how large the drop is: "
-        "it is larger than was certain when it was reported to you.",
+        "No new fall of the NPS of {first} was found. But new answers show better how large the drop is: it is larger "
+        "than was certain until now.",
     ),
     merged=IncidentText(
         "This incident is part of another one",
@@ -437,6 +443,8 @@ _ENGLISH = IncidentWords(
     before="Before (at most 90 days)",
     after="Since then",
     recovered="Answers that show the recovery",
+    further="Since the further fall",
+    further_began="Further fall began",
     nps="NPS",
     indicative="{nps}, indicative",
     hint="“Indicative” means fewer than 30 answers. Such an NPS is no more than a hint: look at its interval.",

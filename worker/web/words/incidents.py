@@ -37,7 +37,7 @@ class IncidentPageWords:
 
 _ENGLISH = IncidentPageWords(
     title="Incidents",
-    hint="When the NPS of a segment has fallen, or answers have stopped coming, and that is not chance.",
+    hint="When the NPS of a segment has fallen, or answers have stopped coming, and chance hardly explains it.",
     open="Open",
     none_open="No incident is open.",
     past="Over",
@@ -66,7 +66,8 @@ _ENGLISH = IncidentPageWords(
 _FRENCH = IncidentPageWords(
     title="Incidents",
     hint=french(
-        "Quand le NPS d’un périmètre a baissé, ou que les réponses n’arrivent plus, et que ce n’est pas un hasard."
+        "Quand le NPS d’un périmètre a baissé, ou que les réponses n’arrivent plus, et que le hasard ne l’explique "
+        "guère."
     ),
     open="En cours",
     none_open="Aucun incident n’est ouvert.",

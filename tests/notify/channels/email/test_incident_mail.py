@@ -264,7 +264,12 @@ def test_when_there_is_room_again_it_is_not_said_what_to_do(make_incident: MakeI
     ("reason", "english", "french", "sentence"),
     [
         ("recovered", "NPS has recovered", "Le NPS s’est rétabli", "has recovered."),
-        ("new_level", "NPS stays at its new level", "Le NPS reste à son nouveau niveau", "has not recovered"),
+        (
+            "new_level",
+            "The lower NPS counts as usual from now on",
+            "Le NPS plus bas compte désormais comme habituel",
+            "has recovered. From now on",
+        ),
         ("answered_again", "Responses are coming again", "Les réponses arrivent de nouveau", "are coming again."),
         ("retired", "Segment is no longer watched", "Le périmètre n’est plus surveillé", ", so the worker"),
         ("ousted", "Incident is over", "L’incident est clos", "is over."),
