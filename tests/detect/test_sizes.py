@@ -56,6 +56,22 @@ def recount(found: list[Group]) -> float:
     return float((chances * sizes).sum() / chances.sum())
 
 
+def test_a_bad_evening_is_no_drop_if_evenings_are_known_to_be_bad() -> None:
+    """Three blocks a day: mornings and afternoons at +30, evenings at +10. The newest answers are of an evening."""
+    days = [counts for _ in range(30) for counts in [(500, 300, 200), (500, 300, 200), (400, 300, 300)]]
+    found = groups(*days, every=8)
+    offsets = [20 / 3, 20 / 3, -40 / 3] * 30
+    known, unknown = fall_of_level(found, offsets=offsets), fall_of_level(found)
+    fell = fall_of_level(groups(*days[:-30], *[(300, 300, 400)] * 30, every=8), offsets=[*offsets[:-30], *[-40 / 3] * 30])
+    assert known is not None
+    assert unknown is not None
+    assert fell is not None
+
+    assert -6 < known.points
+    assert unknown.points < known.points - 5
+    assert pytest.approx(-20, abs=1.5) == fell.points
+
+
 @pytest.mark.unmeasured
 @given(st.lists(Counts.filter(lambda counts: sum(counts) > 0), min_size=2, max_size=6), st.integers(1, 48))
 def test_the_size_is_the_posterior_mean_of_the_whole_data(counts: list[tuple[int, int, int]], every: int) -> None:

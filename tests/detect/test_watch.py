@@ -495,6 +495,37 @@ def test_what_was_answered_during_a_drop_that_has_recovered_is_left_out_of_the_u
     assert found.groups() == found.usual_groups()
 
 
+def test_the_size_of_a_drop_knows_the_hours_of_the_day_and_the_days_of_the_week() -> None:
+    """Evenings are 24 points worse than mornings, and nothing else has changed when an evening is over."""
+    found = Watch()
+    hours = [
+        (24 * day + hour, *counts) for day in range(40) for hour, counts in ((9, (500, 300, 200)), (20, (380, 300, 320)))
+    ]
+    found.take(column(hours), NO_PRIOR)
+    blocks = tuple(12.0 if block < 6 else -12.0 for block in range(8))
+    found.detector.days = Days(usual=200.0, offsets=(0.0,) * 7, blocks=blocks)
+    known, unknown = found.fall(), fall_of_level(found.groups())
+    found.detector.days = Days(usual=200.0, offsets=(0.0,) * 7)
+    assert known is not None
+    assert unknown is not None
+
+    assert unknown == found.fall()
+    assert unknown.points < known.points - 3
+
+
+def test_the_size_of_a_drop_takes_a_day_whose_hours_are_not_kept_as_a_whole() -> None:
+    found = Watch()
+    found.take(column((24 * day, 50, 30 - day, 20 + day) for day in range(30)), NO_PRIOR)
+    found.by_day_until = found.reported_until + 23
+    size = found.fall()
+    found.detector.days = Days(blocks=(40.0, *[-40 / 7] * 7))
+    assert size is not None
+
+    assert size == found.fall()
+    found.detector.days = Days(offsets=(20.0, *[-20 / 6] * 6))
+    assert size != found.fall()
+
+
 def test_a_second_drop_is_as_large_as_it_is_soon_after_one_that_has_recovered() -> None:
     """It began 20 days after the first one had ended; both were of 20 points."""
     found = Watch()

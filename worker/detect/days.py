@@ -46,8 +46,11 @@ class Days(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     def offset(self, hour: int) -> float:
         """Return by how many points an hour (since 1970, UTC) is usually better than the mean, by its day and time."""
-        of_day = self.offsets[(hour // _HOURS + _THURSDAY) % _WEEK] if self.offsets else 0.0
-        return of_day + (self.blocks[hour % _HOURS // HOURS_OF_BLOCK] if self.blocks else 0.0)
+        return self.offset_of_day(hour) + (self.blocks[hour % _HOURS // HOURS_OF_BLOCK] if self.blocks else 0.0)
+
+    def offset_of_day(self, hour: int) -> float:
+        """Return by how many points the whole day of an hour (since 1970, UTC) is usually better than the mean."""
+        return self.offsets[(hour // _HOURS + _THURSDAY) % _WEEK] if self.offsets else 0.0
 
     def inflation(self, variance: float) -> float:
         """Return by which factor the variance of a mean is larger than if each answer were drawn alone (1 or more).

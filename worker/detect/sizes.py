@@ -45,13 +45,17 @@ class SizeOfChange(NamedTuple):
     high: float
 
 
-def fall_of_level(groups: Sequence[Group], day_deviation: float = 0.0) -> SizeOfChange | None:
+def fall_of_level(
+    groups: Sequence[Group], day_deviation: float = 0.0, offsets: Sequence[float] = ()
+) -> SizeOfChange | None:
     """Return the size of a drop that goes on until now; None if nothing can be said, since there is one group only.
 
     `groups`: the segment's answers by the hour or the day, in order; `day_deviation`: the standard deviation of the
-    effects that single days have on all of their answers, in points.
+    effects that single days have on all of their answers, in points; `offsets`: by how many points each group is
+    usually better than the mean, because of its day of the week and its hour. Without them, none is.
     """
-    answered = [group for group in groups if sum(group.classes)]
+    pairs = zip(groups, offsets or [0.0] * len(groups), strict=True)
+    answered = [(group, offset / 100) for group, offset in pairs if sum(group.classes)]
     if len(answered) < 2:
         return None
     logs = [
@@ -106,7 +110,7 @@ class _Beginning(NamedTuple):
     #: The logarithm of its probability if the size is the one that fits best: of the hours since the group before, and
     #: of the evidence that the level changed then.
     weight: float
-    #: The mean of the answers since then less that of those before.
+    #: The mean of the answers since then less that of those before, each less what is usual at these times.
     change: float
     #: One divided by the variance of the change.
     information: float
@@ -114,20 +118,27 @@ class _Beginning(NamedTuple):
     largest: float
 
 
-def _beginnings(groups: Sequence[Group], deviation: float) -> list[_Beginning]:
-    """Return all hours in which the drop may have begun; `deviation`: of days, as a difference of means."""
+def _beginnings(answered: Sequence[tuple[Group, float]], deviation: float) -> list[_Beginning]:
+    """Return all hours in which the drop may have begun.
+
+    `answered`: the groups, and how much better than the mean each of them usually is; `deviation`: of days. Both are
+    differences of means.
+    """
+    groups = [group for group, _ in answered]
     columns = zip(*[group.classes for group in groups], strict=True)
     sums = list(zip(*map(accumulate, columns), strict=True))
+    usual = list(accumulate(offset * sum(group.classes) for group, offset in answered))
     first, last = groups[0].hour, groups[-1].hour
     of_all = _Part(*sums[-1])
     fewest = min(_FEWEST_BEFORE, sum(sums[-2]))
     found = []
-    for (earlier, later), counts in zip(pairwise(groups), sums, strict=False):
+    for (earlier, later), counts, usual_before in zip(pairwise(groups), sums, usual, strict=False):
         before = _Part(*counts)
         if before.n < fewest or later.hour <= last - _LONGEST:
             continue
         since = _Part(*[total - count for total, count in zip(of_all, before, strict=True)])
-        change = since.mean - before.mean
+        usual_change = (usual[-1] - usual_before) / since.n - usual_before / before.n
+        change = since.mean - before.mean - usual_change
         days_before, days_since = 1 + (earlier.hour - first) / _DAY, 1 + (last - later.hour) / _DAY
         of_days = deviation**2 * (1 / days_before + 1 / days_since)
         # The answers since then may vary far more than those before, which may all have been promoters. But few answers

@@ -3,6 +3,7 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from math import sqrt
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ from worker.detect.drops import LEAST_POINTS, NO_PRIOR, Classes, Detector, Group
 from worker.detect.hours import FEWEST_A_DAY, Hours, blocks, noted
 from worker.detect.returns import Level, level_before_rise
 from worker.detect.rhythm import Rhythm
+from worker.detect.sizes import SizeOfChange, fall_of_level
 from worker.nps import columns
 from worker.nps.jump import Jump
 from worker.nps.unreported import WIDTH
@@ -159,11 +161,25 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     def usual_groups(self) -> list[Group]:
         """Return the groups without those of drops that have recovered, as if that time had not passed."""
         found = []
-        for group in self.groups():
-            if not any(since <= group.hour < until for since, until in self.recovered):
-                left_out = sum(until - since for since, until in self.recovered if until > group.hour)
-                found.append(group._replace(hour=group.hour + left_out))
+        for group in self._usual():
+            left_out = sum(until - since for since, until in self.recovered if until > group.hour)
+            found.append(group._replace(hour=group.hour + left_out))
         return found
+
+    def fall(self) -> SizeOfChange | None:
+        """Return the size of a drop that goes on until now; None if nothing can be said."""
+        days = self.detector.days
+        offsets = [
+            days.offset(group.hour) if self._length(group.hour) == 1 else days.offset_of_day(group.hour)
+            for group in self._usual()
+        ]
+        return fall_of_level(self.usual_groups(), sqrt(days.variance), offsets)
+
+    def _usual(self) -> list[Group]:
+        """Return the groups of hours in which there was no drop that has recovered."""
+        return [
+            group for group in self.groups() if not any(since <= group.hour < until for since, until in self.recovered)
+        ]
 
     def answered(self, after: int, until: int) -> Iterator[Answered]:
         """Yield the hours with answers after one and before another, as far as they are kept."""

@@ -12,7 +12,6 @@ Segments are judged in slices, since there may be many (road.py).
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import sqrt
 from typing import Protocol
 
 from schemas.alert import Severity
@@ -23,7 +22,7 @@ from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
 from worker.detect.mix import Mix, fallen, mix_of
 from worker.detect.silences import is_silent, missed, noted
-from worker.detect.sizes import SizeOfChange, fall_of_level
+from worker.detect.sizes import SizeOfChange
 from worker.detect.split import Split, without
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
@@ -403,8 +402,7 @@ class Judge:
 
     def _size(self, path: str) -> SizeOfChange | None:
         """Return the size of a segment's drop that goes on until now."""
-        watch = self._watches[path]
-        return fall_of_level(watch.usual_groups(), sqrt(watch.detector.days.variance))
+        return self._watches[path].fall()
 
     def _is_mix(self, path: str, since: int) -> bool:
         """Say whether a segment fell since an hour because the mix of its answers changed."""
