@@ -173,6 +173,39 @@ async def test_what_was_refused_is_said_in_plain_words() -> None:
         assert "Read it again before you act." in await early.open(response.headers["Location"])
 
 
+@pytest.mark.parametrize("address", ["/case/a-1", "/cases"])
+async def test_a_note_that_was_not_added_stays_in_the_form(address: str) -> None:
+    desk = Desk().open()
+    async with served(desk.rig, 2) as [first, second]:
+        await first.open(address)
+        await second.open(address)
+        to, fields = address.replace("/cases", "/cases/act"), {"case": value_of(first, "case")}
+        await first.post(to, {**fields, "action": "acknowledge"})
+        await second.post(to, {**fields, "action": "acknowledge", "note": "She is away until Friday."})
+        assert second.status == 409
+        assert "It was so already, so nothing has changed. Your note is not added." in second.text
+        assert "\nShe is away until Friday.</textarea>" in second.text
+        await first.open(address)
+        await first.post(to, {**fields, "action": "resolve", "outcome": "solved"})
+        await second.post(to, {**fields, "action": "acknowledge", "note": "She is back on Monday."})
+        assert second.status == 409
+        assert "The case was resolved meanwhile." in second.text
+        assert "\nShe is back on Monday.</textarea>" in second.text
+        assert case_of(desk).notes == []
+        await second.post(to, {**fields, "action": "note", "note": "She is away until Friday."})
+        assert second.status == 303
+
+    assert [note.text for note in case_of(desk).notes] == ["She is away until Friday."]
+
+
+async def test_the_browser_shows_what_is_wrong_with_a_form() -> None:
+    desk = Desk().open()
+    async with served(desk.rig) as [browser]:
+        assert "autofocus" not in await browser.open("/case/a-1")
+        await browser.post("/case/a-1", {"case": value_of(browser, "case"), "action": "resolve"})
+        assert re.findall(r"<(\w+)[^>]* autofocus>([^<]*)", browser.text) == [("p", "Choose what came of it.")]
+
+
 async def test_a_case_of_the_list_is_acknowledged_and_resolved_there() -> None:
     desk = Desk().open().open(b"c-2", alert_id="a-2", segment="be", severity="warning")
     async with served(desk.rig) as [browser]:

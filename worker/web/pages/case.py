@@ -16,7 +16,7 @@ from worker.notify.content.links import call, write_to
 from worker.web.gate import Gate
 from worker.web.layout import address_of
 from worker.web.notation import Notation
-from worker.web.pages.case_acting import SAID, carry_out, form_values, said
+from worker.web.pages.case_acting import SAID, carry_out, form_values, lost_note, said
 from worker.web.pages.case_list import views
 from worker.web.view import NotFound, SeeOther, View
 from worker.web.visit import Permission, Visit
@@ -60,10 +60,13 @@ async def act(visit: Visit, fields: Mapping[str, str], board: Board, gate: Gate)
         return NotFound()
     if not isinstance(outcome, str):
         return _view(visit, board, form, outcome)
+    if lost := lost_note(form, outcome, CASE_WORDS[visit.language]):
+        return _view(visit, board, form, [], lost)
     return SeeOther(address_of(f"/case/{quote(form.alert_id, safe='')}", {SAID: outcome}))
 
 
-def _view(visit: Visit, board: Board, form: CaseForm, wrong: list[Problem]) -> View | NotFound:
+def _view(visit: Visit, board: Board, form: CaseForm, wrong: list[Problem], lost: str = "") -> View | NotFound:
+    """Return the page of a case. `lost`: why the note of the form was not added."""
     known = board.cases.find(visit.parts["alert_id"], visit.now)
     if known is None or not visit.person.may_see(known.case.segment):
         return NotFound()
@@ -95,9 +98,9 @@ def _view(visit: Visit, board: Board, form: CaseForm, wrong: list[Problem]) -> V
         "may_act": visit.person.may(Permission.ACT),
         "offered": offered(case),
         "chosen": chosen(case),
-        **form_values(form, board.cases.policy, words, wrong),
+        **form_values(form, board.cases.policy, words, wrong, lost),
     }
-    return View("case.html.j2", values, 422 if wrong else 200)
+    return View("case.html.j2", values, 422 if wrong else 409 if lost else 200)
 
 
 def _facts(known: KnownCase, words: CaseWords, notation: Notation, visit: Visit) -> list[tuple[str, str]]:

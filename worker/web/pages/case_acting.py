@@ -16,6 +16,8 @@ from worker.web.words.cases import CaseWords
 SAID, ABOUT = "said", "about"
 #: What follows the outcome if a note was added as well.
 _NOTED = "noted"
+#: The outcomes after which the note of a form was certainly not added.
+_NOT_ADDED = frozenset({"unchanged", "refused", "busy"})
 #: How long the page waits until it knows what the worker has done, and how often it looks, in seconds.
 _KNOWN_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
@@ -52,9 +54,23 @@ def _word_of(form: CaseForm, given: Given) -> str:
     return ".".join([form.action, given.outcome, *([more] if more else [])])
 
 
+def lost_note(form: CaseForm, became: str, words: CaseWords) -> str:
+    """Return why the note of a form was not added, if the form has to be shown again for it; otherwise nothing.
+
+    `became`: what became of the form, as a word of an address.
+    """
+    is_lost = bool(form.note) and became.split(".")[1] in _NOT_ADDED
+    return f"{_in_words(became, words)[0]} {words.note_lost}" if is_lost else ""
+
+
 def said(visit: Visit, words: CaseWords) -> tuple[str, bool]:
     """Return what became of the last form, in words, and whether it was done; empty if there was none."""
-    action, outcome, reason = [*visit.query.get(SAID, "").split(".", 2), "", "", ""][:3]
+    return _in_words(visit.query.get(SAID, ""), words)
+
+
+def _in_words(became: str, words: CaseWords) -> tuple[str, bool]:
+    """Return what became of a form in words, and whether it was done. `became`: as a word of an address."""
+    action, outcome, reason = [*became.split(".", 2), "", "", ""][:3]
     if action not in ACTIONS:
         return "", False
     if outcome == "applied":
@@ -68,11 +84,13 @@ def said(visit: Visit, words: CaseWords) -> tuple[str, bool]:
     return words.outcomes_of_commands.get(outcome, ""), False
 
 
-def form_values(form: CaseForm, policy: CasePolicy, words: CaseWords, wrong: list[Problem]) -> dict[str, Any]:
-    """Return what the macro of the form shows."""
+def form_values(
+    form: CaseForm, policy: CasePolicy, words: CaseWords, wrong: list[Problem], lost: str = ""
+) -> dict[str, Any]:
+    """Return what the macro of the form shows. `lost`: why the note was not added."""
     return {
         "form": form,
-        "problems": [words.problems[problem] for problem in wrong],
+        "problems": [*(words.problems[problem] for problem in wrong), *([lost] if lost else [])],
         "outcomes": [(outcome.value, words.outcomes[outcome]) for outcome in CaseOutcome],
         "causes": list(policy.causes),
         "cause_required": policy.cause_required,

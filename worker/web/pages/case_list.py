@@ -16,7 +16,7 @@ from worker.notify.content.plain_text import shortened
 from worker.web.gate import Gate
 from worker.web.layout import address_of
 from worker.web.notation import Notation
-from worker.web.pages.case_acting import ABOUT, SAID, carry_out, form_values, said
+from worker.web.pages.case_acting import ABOUT, SAID, carry_out, form_values, lost_note, said
 from worker.web.view import NotFound, SeeOther, Table, View
 from worker.web.visit import Permission, Visit
 from worker.web.words.cases import CASE_WORDS, CaseWords
@@ -94,9 +94,13 @@ async def act(visit: Visit, fields: Mapping[str, str], board: Board, gate: Gate)
     if outcome is None:
         return NotFound()
     path, _, query = back.partition("?")
-    if not isinstance(outcome, str):
+    wrong = [] if isinstance(outcome, str) else outcome
+    lost = lost_note(form, outcome, CASE_WORDS[visit.language]) if isinstance(outcome, str) else ""
+    if wrong or lost:
         listed = replace(visit, path=ADDRESS, query=_filters_of(query))
-        return _view(listed, board, query_of(listed), form=form, wrong=outcome)
+        # A case that has ended meanwhile may be in the list no more, and the form with the note needs it.
+        wanted = CaseQuery(alert_id=form.alert_id, visible=visit.person.segments) if lost else query_of(listed)
+        return _view(listed, board, wanted, form=form, wrong=wrong, lost=lost)
     end = f"{'&' if query else ''}{SAID}={outcome}&{ABOUT}={quote(form.alert_id, safe='')}"
     return SeeOther(f"{ADDRESS}?{query if path == ADDRESS else ''}{end}")
 
@@ -160,6 +164,7 @@ def _view(
     customer: str = "",
     form: CaseForm | None = None,
     wrong: list[Problem] | None = None,
+    lost: str = "",
 ) -> View:
     words, notation = CASE_WORDS[visit.language], Notation(visit.language, visit.readers)
     page = board.cases.listed(wanted, visit.now)
@@ -180,9 +185,9 @@ def _view(
         "back": address_of(ADDRESS, {**filters, **({"after": wanted.after} if wanted.after else {})}),
         "said": said(visit, words),
         "may_act": visit.person.may(Permission.ACT),
-        **form_values(form or CaseForm(), board.cases.policy, words, wrong or []),
+        **form_values(form or CaseForm(), board.cases.policy, words, wrong or [], lost),
     }
-    return View("cases.html.j2", values, 422 if wrong else 200)
+    return View("cases.html.j2", values, 422 if wrong else 409 if lost else 200)
 
 
 def views(visit: Visit, current: str) -> list[tuple[str, str, bool]]:

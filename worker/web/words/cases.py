@@ -100,6 +100,7 @@ class CaseWords:
     choose_outcome: str
     done: Mapping[str, str]  # by action
     unchanged: str
+    note_lost: str  # after what was not done, since the note is still in the form
     refused: str  # {reason}: a reason that this version has no words for
     reasons: Mapping[str, str]
     outcomes_of_commands: Mapping[str, str]  # unanswered, unsure, busy
@@ -233,6 +234,7 @@ _ENGLISH = CaseWords(
         CommandAction.REOPEN: "The case is open again.",
     },
     unchanged="It was so already, so nothing has changed.",
+    note_lost="Your note is not added. It is still in the form below.",
     refused="This was refused ({reason}), and nothing has changed.",
     reasons={
         Reason.ALERT_UNKNOWN: "This case is not known any more: it ended long ago, or the customer was erased.",
@@ -391,6 +393,7 @@ _FRENCH = CaseWords(
         CommandAction.REOPEN: "Le dossier est de nouveau ouvert.",
     },
     unchanged="C’était déjà le cas, donc rien n’a changé.",
+    note_lost="Votre note n’est pas ajoutée. Elle est encore dans le formulaire ci-dessous.",
     refused="Cela a été refusé ({reason}), et rien n’a changé.",
     reasons={
         Reason.ALERT_UNKNOWN: french(
