@@ -259,6 +259,20 @@ async def test_a_silence_is_added_as_the_form_says() -> None:
     assert "The silence is ended." in read("/silences", done="ended")
 
 
+async def test_the_form_of_a_silence_that_is_sent_twice_adds_one() -> None:
+    gate, form = Gate(), {"segment": "Retail/Lyon", "reason": "strike", "for": "hour"}
+    shown = silences(visiting("/silences"), BOARD)
+    form["seen"] = str(shown.values["seen"])
+    for later in (0, 300):
+        visited = visiting("/silences")
+        await add_silence(replace(visited, now=visited.now + later), form, BOARD, gate)
+    first, second = gate.commands
+    assert first["silence_id"] == second["silence_id"]
+    for changes in ({"for": "day"}, {"reason": "fair"}, {"segment": "Retail"}, {"seen": "another"}):
+        await add_silence(visiting("/silences"), form | changes, BOARD, gate)
+    assert len({command["silence_id"] for command in gate.commands}) == 5
+
+
 async def test_a_silence_of_an_unknown_segment_is_added_only_if_it_is_sent_again() -> None:
     gate, form = Gate(), {"segment": "Retial", "reason": "strike", "for": "hour"}
     shown = await add_silence(visiting("/silences"), form, BOARD, gate)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from pydantic_core import to_json
 
@@ -12,8 +11,9 @@ from schemas.silence import Silence, SilenceState
 from schemas.silence_command import LONGEST_REASON, SilenceAction
 from worker.board.board import Board
 from worker.errors import Rejected
+from worker.flow.ids import make_id
 from worker.flow.messages import silence_command
-from worker.flow.timestamps import from_ms
+from worker.flow.timestamps import from_ms, to_ms
 from worker.lineage import SEPARATOR, canonical_path
 from worker.notify.silenced import Known
 from worker.web.gate import Gate
@@ -32,6 +32,8 @@ _LISTS = ("receivers", "surveys", "tiers", "languages")
 _KIND, _SEVERITY = "kind_", "severity_"
 #: The field by which a person confirms a segment that is not known, and the most names that the form offers.
 _SURE, _MOST_NAMES = "sure", 200
+#: The field that says which silences the person has seen.
+_SEEN = "seen"
 #: What became of a form, as the address has it.
 _ADDED, _ENDED = "added", "ended"
 #: How long a silence is if a person presses the button for it, by the value of the button, in ms.
@@ -74,10 +76,23 @@ async def add_silence(visit: Visit, form: Mapping[str, str], board: Board, gate:
         return _view(visit, board, form, words.unknown_segment.format(segment=segment), unknown=segment)
     if problem:
         return _view(visit, board, form, problem)
-    given = await gate.on_silence(visit, {"silence_id": str(uuid4()), "action": SilenceAction.ADD, **wanted})
+    given = await gate.on_silence(
+        visit, {"silence_id": _id_of(visit, form, wanted), "action": SilenceAction.ADD, **wanted}
+    )
     if given.is_done or given.outcome == "unanswered":
         return SeeOther(address_of(_ADDRESS, {DONE: _ADDED if given.is_done else given.outcome}))
     return _view(visit, board, form, what_became(visit, given))
+
+
+def _id_of(visit: Visit, form: Mapping[str, str], wanted: Mapping[str, Any]) -> str:
+    """Return the id of the silence that a form asks for.
+
+    It follows from the form, so a form that is sent twice adds one silence. A button for an hour means another end each
+    time, so the id has the button in place of the end.
+    """
+    until = form.get("for", "") if form.get("for") in _LENGTHS else wanted["until"]
+    what = to_json(wanted["match"]).decode()
+    return make_id("page silence", visit.person.name, form.get(_SEEN, ""), what, wanted["reason"], until)
 
 
 async def end_silence(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> SeeOther | View | NotFound:
@@ -96,8 +111,10 @@ def _view(
 ) -> View:
     """Return the page. `unknown`: a segment without answers; sending the form again adds the silence nevertheless."""
     words, given = SILENCE_WORDS[visit.language], form or {}
-    active = [_row(one, visit, board) for one in board.silences.active(visit.now) if _may_see(one, visit)]
-    past = [one for one in board.silences.past(visit.now) if _may_see(one, visit)][:_MOST_PAST]
+    active, past = (
+        [one for one in found if _may_see(one, visit)]
+        for found in (board.silences.active(visit.now), board.silences.past(visit.now))
+    )
     zone, done = visit.readers.time_zone, visit.query.get(DONE, "")
     shared = why_values(visit, _ADDRESS)
     return View(
@@ -106,10 +123,12 @@ def _view(
             **shared,
             "done": words.done.get(done, shared["done"]),
             "unknown": unknown,
+            # The same content for the same silences, so that an open page is not renewed because of it.
+            "seen": max((to_ms(one.state.changed_at) for one in (*active, *past)), default=0),
             "segments": _segments(visit, board),
             "words": words,
-            "active": active,
-            "past": [_row(one, visit, board) for one in past],
+            "active": [_row(one, visit, board) for one in active],
+            "past": [_row(one, visit, board) for one in past[:_MOST_PAST]],
             "may_change": visit.person.may(Permission.ADMIN),
             "problem": problem,
             "form": {name: given.get(name, "") for name in ("segment", "until", "reason", *_LISTS)},
