@@ -3,6 +3,7 @@
 import re
 from html import unescape
 from importlib.resources import files
+from urllib.parse import quote
 
 import pytest
 from flow.cases.following import Following, command, record, step
@@ -13,6 +14,7 @@ from web.case_desk import Desk
 from worker.flow.cases.case import Case, Cases, encode_cases
 from worker.flow.policy import CasePolicy
 from worker.flow.timestamps import rfc3339
+from worker.web.searching import cookie_of, new_search, search_of
 
 
 def case_of(desk: Desk, alert_id: str = "a-1") -> Case:
@@ -253,11 +255,23 @@ async def test_a_customer_is_found_by_a_form_and_never_by_an_address() -> None:
     async with served(desk.rig) as [browser]:
         await browser.open("/cases")
         response = await browser.post("/cases", {"customer": " c-2 "})
-        assert response.status == 200
+        assert response.status == 303
+        address = response.headers["Location"]
+        await browser.open(address)
         assert re.findall(r'href="/case/([^"]*)"', browser.text) == ["a-2"]
+        assert 'data-live="' not in browser.text
         assert "c-2" not in "".join(re.findall(r'(?:href|action)="([^"]*)"', browser.text))
-        await browser.post("/cases", {"customer": "nobody"})
-        assert "No case of this customer is known." in browser.text
+        assert "c-1" not in await browser.open("/cases.csv" + address.removeprefix("/cases"))
+        button = re.search(r'name="do" value="([^"]*)"', await browser.open(address))
+        assert button is not None
+        response = await browser.post("/cases/act", {"do": button[1], "back": value_of(browser, "back")})
+        assert re.findall(r'href="/case/([^"]*)"', await browser.open(response.headers["Location"])) == ["a-2"]
+        assert "You have this case now." in browser.text
+        response = await browser.post("/cases", {"customer": "nobody"})
+        assert "No case of this customer is known." in await browser.open(response.headers["Location"])
+        assert "Search for the customer again." in await browser.open(address)
+        response = await browser.post("/cases", {"customer": " "})
+        assert response.headers["Location"] == "/cases"
         await browser.get("/cases?customer=c-2")
         assert {"a-1", "a-2"} == {*re.findall(r'href="/case/([^"]*)"', browser.text)}
 
@@ -280,8 +294,8 @@ async def test_a_person_sees_the_cases_of_the_own_segments_only_and_acts_on_no_o
             await ann.post(path, {"action": "acknowledge", **fields})
             assert ann.status == 404
         await ann.open("/cases")
-        await ann.post("/cases", {"customer": "c-2"})
-        assert "No case of this customer is known." in ann.text
+        response = await ann.post("/cases", {"customer": "c-2"})
+        assert "No case of this customer is known." in await ann.open(response.headers["Location"])
         await ann.get("/loop?segment=Support")
         assert ann.status == 404
 
@@ -345,8 +359,37 @@ async def test_the_figures_count_an_untouched_overdue_case_as_missed() -> None:
 async def test_a_search_that_finds_nothing_says_that_the_number_must_be_complete() -> None:
     async with served(Desk().open().rig) as [browser]:
         await browser.open("/cases")
-        await browser.post("/cases", {"customer": "c-"})
-        assert "The number must be complete." in browser.text
+        response = await browser.post("/cases", {"customer": "c-"})
+        assert "The number must be complete." in await browser.open(response.headers["Location"])
+
+
+async def test_what_was_searched_for_is_kept_by_one_browser_until_the_person_logs_out() -> None:
+    desk = Desk(with_users()).open(segment="Retail/Lyon", name="Zoé Petit")
+    async with served(desk.rig, 2) as [ann, other]:
+        for browser in (ann, other):
+            await browser.log_in("ann")
+            await browser.open("/cases")
+        response = await ann.post("/cases", {"customer": "c-1"})
+        address = response.headers["Location"]
+        assert 'value="c-1"' in await ann.open(address)
+        assert 'value="c-1"' not in await other.open(address)
+        assert "Search for the customer again." in other.text
+        async with ann.client.get(f"{ann.base}/live?page={quote(address, safe='')}") as live:
+            assert live.status == 204
+        await ann.open("/cases")
+        await ann.post("/logout", {})
+        await ann.log_in("ann")
+        assert 'value="c-1"' not in await ann.open(address)
+
+
+@pytest.mark.parametrize("text", ["c-1", "Zoé 📞 مرحبا", "x" * 201, "a.b=c; d", "\ud800"])
+def test_a_cookie_has_a_search(text: str) -> None:
+    search = new_search(text)
+    cookie = cookie_of(search)
+    assert re.fullmatch(r"[\w.-]+", cookie, re.ASCII)
+    assert search_of(cookie) == search._replace(text=text.replace("\ud800", "?"))
+    for wrong in ("", "name", "name.A", "name._w", "name.!"):
+        assert search_of(wrong).text == ""
 
 
 async def test_on_a_phone_an_open_case_is_taken_above_the_contact() -> None:

@@ -31,6 +31,7 @@ from worker.web.pages.incidents import incident, incidents
 from worker.web.pages.silences import add_silence, end_silence, silences
 from worker.web.rendering import main_of
 from worker.web.routes import Show
+from worker.web.searching import Search
 from worker.web.view import NotFound, SeeOther, Shown, View
 from worker.web.visit import Permission, Visit
 from worker.web.words.dead_letters import DEAD_LETTER_WORDS
@@ -165,16 +166,23 @@ def test_the_pages_of_the_list_follow_each_other() -> None:
 
 
 async def test_a_customer_is_found_by_a_form_and_not_by_an_address() -> None:
+    async def found_by(number: str, visited: Visit) -> str:
+        shown = await find_answers(visited, {"text": number}, BOARD, Gate())
+        assert isinstance(shown, SeeOther)
+        assert shown.address == "/answers"
+        search = Search("name", shown.search)
+        return of(answers(replace(visited, query={"found": "name"}, search=search), BOARD))
+
     for number in (CUSTOMER, f" {RESPONSE} "):
-        shown = await find_answers(visiting("/answers"), {"text": number}, BOARD, Gate())
-        found = of(shown)
+        found = await found_by(number, visiting("/answers"))
         assert "What was found" in found
         assert found.count("Everything that was decided") == 1
-    assert "Nothing was found." in of(await find_answers(visiting("/answers"), {"text": "c-x"}, BOARD, Gate()))
+    assert "Nothing was found." in await found_by("c-x", visiting("/answers"))
+    assert "Search for it again." in read("/answers", found="name")
     hidden = visiting("/answers", sees=False)
     assert isinstance(await find_answers(hidden, {"text": CUSTOMER}, BOARD, Gate()), NotFound)
     other = visiting("/answers", segments=("Online",))
-    assert "Nothing was found." in of(await find_answers(other, {"text": CUSTOMER}, BOARD, Gate()))
+    assert "Nothing was found." in await found_by(CUSTOMER, other)
 
 
 def test_a_message_is_shown_attempt_by_attempt() -> None:

@@ -32,6 +32,7 @@ from worker.web.csv_file import csv_of
 from worker.web.entrance import BROWSER, NO_LOGIN, SESSION, Entrance, Visitor
 from worker.web.forms import Unacceptable, fields_of
 from worker.web.gate import Gate
+from worker.web.layout import address_of
 from worker.web.live import Live
 from worker.web.login import (
     LOGIN,
@@ -48,6 +49,7 @@ from worker.web.notation import Notation
 from worker.web.oidc import RETURN
 from worker.web.plain import Plain
 from worker.web.routes import LARGEST_FORM, Route
+from worker.web.searching import FOUND, cookie_of, new_search, search_of
 from worker.web.sessions import Sessions
 from worker.web.showing import LIVE, Found, Showing
 from worker.web.site import preferred_language
@@ -60,6 +62,8 @@ log = logging.getLogger(__name__)
 
 #: The cookie with the language that a person has chosen, and the field of forms with their token.
 LANGUAGE, TOKEN = "language", "token"
+#: The cookie with the last search.
+SEARCH = "search"
 LANGUAGES: Mapping[str, Language] = {"fr": "fr", "en": "en"}
 #: Where a person chooses the language, and where administrators see and end sessions.
 CHOOSE_LANGUAGE, SESSIONS, END_SESSION = "/language", "/sessions", "/sessions/end"
@@ -219,7 +223,7 @@ class BoardSite:
         """Return the answer to what a handler has returned."""
         match shown:
             case View():
-                is_live = route is not None and bool(route.kinds)
+                is_live = route is not None and bool(route.kinds) and not visit.is_search
                 return answers.html(self._needs.showing.page(shown, visit, is_live=is_live).html, shown.status)
             case Table():
                 # Whoever takes data away is known, or gets none.
@@ -227,7 +231,12 @@ class BoardSite:
                     return self._message(request, Message.NOT_RECORDED)
                 return answers.download(csv_of(shown, visit.language), _CSV, f"{shown.name}.csv")
             case SeeOther():
-                return answers.see_other(shown.address)
+                if not shown.search:
+                    return answers.see_other(shown.address)
+                search = new_search(shown.search)
+                response = answers.see_other(address_of(shown.address, {FOUND: search.name}))
+                self._needs.cookies.put(response, SEARCH, cookie_of(search), None)
+                return response
             case NotFound():
                 return self._message(request, Message.NOT_FOUND)
 
@@ -300,6 +309,7 @@ class BoardSite:
             session=visitor.public_session,
             has_login=visitor.login != NO_LOGIN,
             can_log_out=visitor.session is not None,
+            search=search_of(self._needs.cookies.get(request.http, SEARCH)),
         )
 
     def _language(self, http: web.Request) -> Language:
@@ -324,7 +334,7 @@ class BoardSite:
         visitor = self._needs.entrance.visitor(request.http)
         found: Found | None = self._needs.showing.find(request.http.query.get("page", ""))
         may = visitor is not None and found is not None and visitor.person.may(found.route.permission)
-        if visitor is None or found is None or not may or not found.route.kinds:
+        if visitor is None or found is None or not may or not found.route.kinds or FOUND in found.query:
             # After this status a browser does not try again by itself; live.js does after a while.
             return web.Response(status=204, headers=HEADERS)
         visit = self._visit_of(request, visitor, found.path, found.parts, found.query)
@@ -383,6 +393,7 @@ class BoardSite:
         is_written = await self._needs.login.out(visitor)
         response = answers.see_other(LOGIN) if is_written else self._message(request, Message.LOGGED_OUT_HERE)
         self._needs.cookies.drop(response, SESSION)
+        self._needs.cookies.drop(response, SEARCH)
         return response
 
     async def _show_sessions(self, request: _Request) -> web.StreamResponse:

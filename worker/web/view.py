@@ -34,6 +34,8 @@ class SeeOther:
     """The address of a page of this site, to which the browser goes."""
 
     address: str
+    #: What the page searches for, which the address must not have.
+    search: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from worker.access.person import Permission, Person
 from worker.notify.content.readers import Readers
 from worker.routing.receiver import Language
+from worker.web.searching import FOUND, Search
 
 __all__ = ["Permission", "Person", "Visit"]
 
@@ -33,3 +34,15 @@ class Visit:
     has_login: bool = True
     #: Whether the person can log out, which is not so without a login, and where a proxy has logged the person in.
     can_log_out: bool = False
+    #: The last search of the browser.
+    search: Search = field(default_factory=Search)
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the address is that of a search."""
+        return FOUND in self.query
+
+    @property
+    def searched(self) -> str:
+        """What the address searches for; empty if it does not search, or if the browser does not know it any more."""
+        return self.search.text if self.search.name and self.query.get(FOUND) == self.search.name else ""

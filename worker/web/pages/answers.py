@@ -11,12 +11,13 @@ from worker.lineage import canonical_path
 from worker.web.gate import Gate
 from worker.web.notation import Notation
 from worker.web.pages.why import AFTER, Choice, cursor_values, shown_id, why_values
-from worker.web.view import NotFound, View
+from worker.web.view import NotFound, SeeOther, View
 from worker.web.visit import Visit
 from worker.web.words.answers import ANSWER_WORDS, AnswerWords
 
 #: The largest number of answers that a search shows.
 _MOST_FOUND = 50
+_ADDRESS = "/answers"
 _UNTOLD = "untold"
 #: The part of the query that has the id of one decision.
 DECISION = "decision"
@@ -47,6 +48,10 @@ def answers(visit: Visit, board: Board) -> View | NotFound:
     if (decision_id := visit.query.get(DECISION, "")) != "":
         found = board.answers.of_decision(decision_id, visit.person.segments)
         return _view(visit, board, found, "", None, of_decision=True)
+    if visit.is_search and visit.person.sees_customers:
+        text, visible = visit.searched, visit.person.segments
+        found = board.answers.of_customer(text, visible) or board.answers.of_response(text, visible) if text else []
+        return _view(visit, board, found[:_MOST_FOUND], "", None, text)
     segment = canonical_path(visit.query.get("segment", ""))
     if segment and not visit.person.may_see(segment):
         return NotFound()
@@ -62,15 +67,10 @@ def answers(visit: Visit, board: Board) -> View | NotFound:
     return _view(visit, board, page.entries, segment, cursor_values(visit, page.total, page.next))
 
 
-async def find_answers(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> View | NotFound:
-    """Return the answers of a customer, or those with the number of an answer. The address does not have the number."""
-    del gate
-    text = form.get("text", "").strip()
-    if not visit.person.sees_customers:
-        return NotFound()
-    visible = visit.person.segments
-    found = board.answers.of_customer(text, visible) or board.answers.of_response(text, visible)
-    return _view(visit, board, found[:_MOST_FOUND], "", None, text)
+async def find_answers(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> SeeOther | NotFound:
+    """Search for the answers of a customer, or those with the number of an answer, which the address does not have."""
+    del board, gate
+    return SeeOther(_ADDRESS, form.get("text", "").strip()) if visit.person.sees_customers else NotFound()
 
 
 def _view(
@@ -88,7 +88,7 @@ def _view(
     return View(
         "answers.html.j2",
         {
-            **why_values(visit, "/answers"),
+            **why_values(visit, _ADDRESS),
             "words": words,
             "rows": [_row(one, visit, board, words, notation) for one in found],
             "segment": segment,

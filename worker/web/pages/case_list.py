@@ -72,18 +72,14 @@ class Filter(NamedTuple):
 
 
 def cases(visit: Visit, board: Board) -> View:
-    """Show a page of the list."""
+    """Show a page of the list, or the cases of the customer who was searched for."""
     return _view(visit, board, query_of(visit))
 
 
-async def search(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> View | NotFound:
-    """Show the cases of a customer. The number of a customer never is in an address."""
-    del gate
-    if not visit.person.sees_customers:
-        return NotFound()
-    customer = form.get("customer", "").strip()
-    wanted = CaseQuery(customer_id=customer, visible=visit.person.segments) if customer else query_of(visit)
-    return _view(visit, board, wanted, customer=customer)
+async def search(visit: Visit, form: Mapping[str, str], board: Board, gate: Gate) -> SeeOther | NotFound:
+    """Search for the cases of a customer. The number of a customer never is in an address."""
+    del board, gate
+    return SeeOther(ADDRESS, form.get("customer", "").strip()) if visit.person.sees_customers else NotFound()
 
 
 async def act(visit: Visit, fields: Mapping[str, str], board: Board, gate: Gate) -> SeeOther | View | NotFound:
@@ -127,6 +123,8 @@ def cases_table(visit: Visit, board: Board) -> Table:
 def query_of(visit: Visit) -> CaseQuery:
     """Return which cases the address names."""
     query = visit.query
+    if (customer := _customer(visit)) != "":
+        return CaseQuery(customer_id=customer, visible=visit.person.segments)
     state, severity = query.get("state", ""), query.get("severity", "")
     states = frozenset({state}) if state in set(CaseState) else frozenset[str]() if state == ALL_STATES else TO_DO
     return CaseQuery(
@@ -141,6 +139,11 @@ def query_of(visit: Visit) -> CaseQuery:
         visible=visit.person.segments,
         after=query.get("after", ""),
     )
+
+
+def _customer(visit: Visit) -> str:
+    """Return the number of the customer who was searched for; empty if there is none."""
+    return visit.searched if visit.person.sees_customers else ""
 
 
 def _filters_of(query: str) -> dict[str, str]:
@@ -161,7 +164,6 @@ def _view(
     board: Board,
     wanted: CaseQuery,
     *,
-    customer: str = "",
     form: CaseForm | None = None,
     wrong: list[Problem] | None = None,
     lost: str = "",
@@ -170,6 +172,7 @@ def _view(
     page = board.cases.listed(wanted, visit.now)
     rows = [_row(known, board, words, notation, visit) for known in page.cases]
     filters = {name: value for name, value in visit.query.items() if name not in _NO_FILTERS}
+    customer = _customer(visit)
     values = {
         "words": words,
         "notation": notation,
@@ -179,11 +182,11 @@ def _view(
         "views": views(visit, ADDRESS),
         "customer": customer,
         "sees_customers": visit.person.sees_customers,
-        "next": address_of(ADDRESS, filters, after=page.next) if page.next and not customer else "",
+        "next": address_of(ADDRESS, filters, after=page.next) if page.next else "",
         "first": address_of(ADDRESS, filters) if wanted.after else "",
         "csv": address_of("/cases.csv", filters),
         "back": address_of(ADDRESS, {**filters, **({"after": wanted.after} if wanted.after else {})}),
-        "said": said(visit, words),
+        "said": (words.search_over, False) if visit.is_search and not customer else said(visit, words),
         "may_act": visit.person.may(Permission.ACT),
         **form_values(form or CaseForm(), board.cases.policy, words, wrong or [], lost),
     }

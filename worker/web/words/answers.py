@@ -57,6 +57,7 @@ class AnswerWords:
     all_answers: str
     nothing: str
     nothing_found: str
+    search_over: str  # in place of what a search has found, if the browser does not know any more what it was
     no_search: str
     kept: str  # {n} {since}
 
@@ -200,6 +201,7 @@ _ENGLISH = AnswerWords(
     ),
     all_answers="All latest answers",
     nothing="No answers yet.",
+    search_over="This address does not say what was searched for. Search for it again.",
     nothing_found=(
         "Nothing was found. The number must be complete. Perhaps the answer is older than what this page keeps, or it "
         "was refused: look among the refused records."
@@ -360,6 +362,7 @@ _FRENCH = AnswerWords(
     ),
     all_answers="Toutes les dernières réponses",
     nothing="Pas encore de réponse.",
+    search_over="Cette adresse ne dit pas ce qui était recherché. Cherchez à nouveau.",
     nothing_found=french(
         "Rien n’a été trouvé. Le numéro doit être complet. La réponse est peut-être plus ancienne que ce que cette "
         "page garde, ou elle a été refusée : regardez parmi les réponses refusées."

@@ -29,6 +29,7 @@ class CaseWords:
     find: str
     no_search: str  # for a person who may not see customers
     found: str  # above what a search has found
+    search_over: str  # in place of what a search has found, if the browser does not know any more what it was
     all_cases: str  # the link back to the list
     segment: str
     everywhere: str
@@ -120,6 +121,7 @@ _ENGLISH = CaseWords(
     find="Find",
     no_search="Customers’ numbers are hidden from you, so you cannot search for one.",
     found="The cases of this customer",
+    search_over="This address does not say who was searched for. Search for the customer again.",
     all_cases="All cases",
     segment="Segment",
     everywhere="Everywhere",
@@ -278,6 +280,7 @@ _FRENCH = CaseWords(
     find="Chercher",
     no_search=french("Les numéros des clients vous sont masqués : vous ne pouvez pas en chercher un."),
     found="Les dossiers de ce client",
+    search_over="Cette adresse ne dit pas qui était recherché. Cherchez le client à nouveau.",
     all_cases="Tous les dossiers",
     segment="Périmètre",
     everywhere="Partout",
