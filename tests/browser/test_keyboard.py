@@ -100,6 +100,37 @@ async def test_an_overdue_case_is_found_and_worked_on_until_it_is_reopened(brows
     assert window.wrong == []
 
 
+async def test_what_became_of_a_form_is_not_said_again_after_going_back(browser: Browser) -> None:
+    desk = overdue()
+    async with served(desk.rig) as [client]:
+        context = await browser.new_context(locale="en", viewport={"width": 1280, "height": 900})
+        window = await Window.opened(context, client.base)
+        page = await window.go("/case/a-1")
+        await press(page, "I have it")
+        assert "You have this case now." in await main(page)
+        assert page.url == client.base + "/case/a-1"
+        await press(page, "Cases")
+        await page.go_back()
+        assert "You have this case now." not in await main(page)
+        await context.close()
+    assert window.wrong == []
+
+
+async def test_a_case_that_was_searched_for_leads_back_to_the_search(browser: Browser) -> None:
+    desk = overdue()
+    async with served(desk.rig) as [client]:
+        context = await browser.new_context(locale="en", viewport={"width": 1280, "height": 900})
+        window = await Window.opened(context, client.base)
+        page = await window.go("/cases")
+        await write(page, "customer", "c-1")
+        await press(page, "Find")
+        await press(page, "fr › shop-3")
+        await page.go_back()
+        assert "The cases of this customer" in await main(page)
+        await context.close()
+    assert window.wrong == []
+
+
 async def test_a_silence_is_added_and_ended(browser: Browser) -> None:
     rig = Rig(WebSettings(), board=why_board(), routes=ROUTES)
     async with served(rig) as [client]:

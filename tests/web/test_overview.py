@@ -293,6 +293,19 @@ def test_every_trend_has_words(direction: str) -> None:
     assert words in text(overview, visit(segment="Retail"), found)
 
 
+@pytest.mark.parametrize(
+    ("segment", "says"),
+    [("Retail/Marseille", "has had no lasting direction, but it has changed lately."), ("", "has been steady.")],
+)
+def test_an_nps_that_has_surely_changed_lately_is_not_called_steady(segment: str, says: str) -> None:
+    found = board()
+    known = found.scores.get(segment)
+    assert known is not None
+    steady = known.model_copy(update={"trend": TrendScore(direction="steady", change=0.1, low=-1.0, high=1.2)})
+    found.scores.take(segment, steady.model_dump_json().encode())
+    assert f"Over the last months, the NPS {says}" in text(overview, visit(segment=segment), found)
+
+
 def test_somebody_with_several_segments_gets_links_to_them() -> None:
     own = ("Retail/Paris", "Support", "Support/Chat")
     assert "Retail › Paris Support" in text(overview, visit(segments=own), BOARD)

@@ -462,7 +462,7 @@ async def test_an_answer_that_would_be_refused_again_is_not_sent() -> None:
 @pytest.mark.parametrize(
     ("letter", "changes", "said"),
     [
-        ("l-2", {}, "this is something else"),
+        ("l-2", {}, "Correct it in the tool, and let the tool deliver it again."),
         ("l-3", {}, "only its beginning was kept"),
         ("l-4", {}, "because it had no value"),
         ("l-1", {"may": Permission.ACT}, "Only administrators"),

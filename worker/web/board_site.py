@@ -47,6 +47,8 @@ from worker.web.login import (
 )
 from worker.web.notation import Notation
 from worker.web.oidc import RETURN
+from worker.web.pages.case_acting import SAID
+from worker.web.pages.why import DONE
 from worker.web.plain import Plain
 from worker.web.routes import LARGEST_FORM, Route
 from worker.web.searching import FOUND, cookie_of, new_search, search_of
@@ -68,6 +70,8 @@ LANGUAGES: Mapping[str, Language] = {"fr": "fr", "en": "en"}
 #: Where a person chooses the language, and where administrators see and end sessions.
 CHOOSE_LANGUAGE, SESSIONS, END_SESSION = "/language", "/sessions", "/sessions/end"
 _CSV = "text/csv; charset=utf-8"
+#: The parts of an address that say what became of a form.
+_OF_FORMS = frozenset({SAID, DONE})
 #: The largest number of fields in a form.
 _MOST_FIELDS = 60
 #: The status of a page by what it says.
@@ -291,7 +295,11 @@ class BoardSite:
 
     def _visit(self, request: _Request, visitor: Visitor, parts: Mapping[str, str]) -> Visit:
         http = request.http
-        return self._visit_of(request, visitor, http.path, dict(parts), dict(http.query))
+        query = dict(http.query)
+        # What became of a form is for the person who has sent it, and not for whoever is sent the address later.
+        if http.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            query = {name: value for name, value in query.items() if name not in _OF_FORMS}
+        return self._visit_of(request, visitor, http.path, dict(parts), query)
 
     def _visit_of(
         self, request: _Request, visitor: Visitor, path: str, parts: Mapping[str, str], query: Mapping[str, str]

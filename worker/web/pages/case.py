@@ -209,6 +209,6 @@ def _details(step: CaseStep, words: CaseWords) -> str:
         case CaseAction.ESCALATED:
             why = words.case_reasons.get(step.reason, "")
             to = words.to_receivers.format(receivers=", ".join(step.escalated_to or []))
-            return ", ".join(text for text in (why, to) if text)
+            return ", ".join(text for text in (to, why) if text)
         case _:
             return words.case_reasons.get(step.reason, "")

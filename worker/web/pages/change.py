@@ -33,6 +33,8 @@ class Change(NamedTuple):
     none_moved: str
     #: Which segments below were not compared, since there are too many; empty if all were.
     left_out: str
+    #: Whether the NPS has changed by more than chance.
+    is_sure: bool
     #: Whether there are segments below.
     has_children: bool
 
@@ -49,6 +51,7 @@ def change_of(board: Board, choice: Chosen, words: TreeWords, notation: Notation
         [_moved(each, choice, words, notation) for each in found.movers],
         _none_moved(found, words) if has_children and not found.movers else "",
         _left_out(found, words, notation),
+        found.interval[0] > 0 or found.interval[1] < 0,
         has_children,
     )
 

@@ -212,7 +212,9 @@ def _cut(letter: Letter, words: DeadLetterWords, notation: Notation) -> str:
 
 def _obstacle(visit: Visit, letter: Letter) -> str:
     """Return why a person cannot send a dead letter again: a key of the words `cannot`; empty if they can."""
-    if letter.was_delivered or letter.topic.rpartition(".")[2] != events.RESPONSES:
+    if letter.was_delivered:
+        return "delivered"
+    if letter.topic.rpartition(".")[2] != events.RESPONSES:
         return "not_response"
     if letter.payload is None:
         return "no_payload"

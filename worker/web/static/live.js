@@ -2,6 +2,10 @@
 // this script. While somebody fills in a form of the page, nothing is replaced: a line says that there is something new.
 (() => {
   "use strict";
+  // What became of a form is said once: not after going back, and not to whoever gets the address.
+  const here = new URL(location.href);
+  for (const part of ["said", "about"]) here.searchParams.delete(part);
+  if (here.href !== location.href) history.replaceState(history.state, "", here);
   const address = document.body.dataset.live;
   if (!address || !window.EventSource) return;
   const strip = document.getElementById("newer");

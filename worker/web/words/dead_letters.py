@@ -131,6 +131,10 @@ _ENGLISH = DeadLetterWords(
     corrected="The corrected answer",
     send="Send it again",
     cannot={
+        "delivered": (
+            "It cannot be sent again here, because a survey tool has delivered it. Correct it in the tool, and let the "
+            "tool deliver it again."
+        ),
         "not_response": "Only refused answers can be sent again here, and this is something else.",
         "truncated": "It cannot be sent again here, because only its beginning was kept.",
         "no_payload": "It cannot be sent again here, because it had no value.",
@@ -247,6 +251,10 @@ _FRENCH = DeadLetterWords(
     corrected="La réponse corrigée",
     send="Renvoyer",
     cannot={
+        "delivered": (
+            "Renvoyer n’est pas possible ici, car un outil d’enquête l’a livré. Corrigez dans l’outil, et faites-le "
+            "livrer à nouveau."
+        ),
         "not_response": "Seules les réponses refusées peuvent être renvoyées ici, et ceci est autre chose.",
         "truncated": "Renvoyer n’est pas possible ici, car seul le début a été gardé.",
         "no_payload": "Renvoyer n’est pas possible ici, car il n’y avait pas de valeur.",

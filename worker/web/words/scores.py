@@ -25,6 +25,7 @@ class ScoreWords:
     trend_range: str  # {low} {high}
     no_trend: str
     #: The same in a word or two, for tables.
+    steady_but: str  # in place of steady, if the last days surely differ from those before
     trend_words: Mapping[str, str]
     certainty: str  # {interval}
     answers: tuple[str, str]  # one, and {n}
@@ -78,6 +79,7 @@ _ENGLISH = ScoreWords(
     },
     trend_range="Counted by complete weeks, the change is between {low} and {high} points every 30 days.",
     no_trend="It is too early to say where the NPS is going: that needs 30 answers, and answers in 5 complete weeks.",
+    steady_but="Over the last months, the NPS has had no lasting direction, but it has changed lately.",
     trend_words={"rising": "rising", "falling": "falling", "steady": "steady", "unclear": "unclear"},
     certainty="{interval} with 95% certainty",
     answers=("1 answer", "{n} answers"),
@@ -137,6 +139,7 @@ _FRENCH = ScoreWords(
     no_trend=french(
         "Il est trop tôt pour dire où va le NPS : il faut 30 réponses, et des réponses dans 5 semaines complètes."
     ),
+    steady_but="Ces derniers mois, le NPS n’a pas eu de direction durable, mais il a changé récemment.",
     trend_words={"rising": "en hausse", "falling": "en baisse", "steady": "stable", "unclear": "incertaine"},
     certainty=french("{interval}, avec une certitude de 95 %"),
     answers=("1 réponse", "{n} réponses"),
