@@ -59,6 +59,15 @@ def test_each_filter_takes_what_fits() -> None:
     assert found.of_response("other") == []
 
 
+def test_a_repeat_of_an_answer_is_not_one_of_whom_nobody_was_told() -> None:
+    found = log(
+        decision(NOW, response_id="told"),
+        decision(NOW + 1, decision_id="d-2", response_id="told", outcome="duplicate", rules=[]),
+    )
+    assert responses(found) == ["told", "told"]
+    assert responses(found, untold=True) == []
+
+
 def test_what_is_older_than_the_bounds_allow_is_found_nowhere() -> None:
     found = log(*(decision(NOW + number, response_id=f"r-{number}", customer_id="c") for number in range(30)), most=10)
     assert len(found) <= 11

@@ -147,7 +147,9 @@ class AnswerLog:
         """Return a page of the answers that a query wants, the latest one first."""
         found = self._newest.newest_first()
         if query.untold:
+            # A repeat says nothing about who was told: the decision about the first answer does.
             found = [one for one in found if one.category == Category.DETRACTOR and not one.told]
+            found = [one for one in found if one.outcome != Outcome.DUPLICATE]
         if query.category:
             found = [one for one in found if one.category == query.category]
         if query.outcome:
