@@ -508,7 +508,7 @@ def test_a_further_fall_of_an_open_drop_is_found_and_the_level_without_one_seldo
             detector = lasting(15, 400, chance)
             for hour in range(240, 440):
                 detector.take(drawn(hour, dropped(MIX, points), chance), NO_PRIOR)
-                if detector.has_fallen_further(7_756, 5.0):
+                if detector.has_fallen_further(5.0):
                     found[points] += 1
                     assert detector.further is not None
                     assert 200 <= detector.further.likely_start <= hour
@@ -526,7 +526,7 @@ def test_after_a_further_fall_the_drop_is_as_low_as_the_answers_since_then_and_s
     feed(detector, (1, 2, 7), start=901)
 
     assert ((10, 20, 70), 30) == (since, detector.fall)
-    assert not detector.has_fallen_further(2_400, 5.0)
+    assert not detector.has_fallen_further(5.0)
     assert [False, True] == [detector.has_settled(hour) for hour in (900 + 1_439, 900 + 1_440)]
 
 
@@ -534,7 +534,7 @@ def test_without_an_open_drop_there_is_no_further_fall() -> None:
     detector = Detector(baseline=BASELINE)
     feed(detector, (0, 0, 40), start=100)
 
-    assert not detector.has_fallen_further(91, 5.0)
+    assert not detector.has_fallen_further(5.0)
 
 
 def test_a_drop_that_lasts_is_not_over_by_itself() -> None:

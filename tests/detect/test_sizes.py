@@ -62,7 +62,8 @@ def test_a_bad_evening_is_no_drop_if_evenings_are_known_to_be_bad() -> None:
     found = groups(*days, every=8)
     offsets = [20 / 3, 20 / 3, -40 / 3] * 30
     known, unknown = fall_of_level(found, offsets=offsets), fall_of_level(found)
-    fell = fall_of_level(groups(*days[:-30], *[(300, 300, 400)] * 30, every=8), offsets=[*offsets[:-30], *[-40 / 3] * 30])
+    fallen = groups(*days[:-30], *[(300, 300, 400)] * 30, every=8)
+    fell = fall_of_level(fallen, offsets=[*offsets[:-30], *[-40 / 3] * 30])
     assert known is not None
     assert unknown is not None
     assert fell is not None

@@ -498,10 +498,9 @@ def test_what_was_answered_during_a_drop_that_has_recovered_is_left_out_of_the_u
 def test_the_size_of_a_drop_knows_the_hours_of_the_day_and_the_days_of_the_week() -> None:
     """Evenings are 24 points worse than mornings, and nothing else has changed when an evening is over."""
     found = Watch()
-    hours = [
-        (24 * day + hour, *counts) for day in range(40) for hour, counts in ((9, (500, 300, 200)), (20, (380, 300, 320)))
-    ]
-    found.take(column(hours), NO_PRIOR)
+    morning, evening = (500, 300, 200), (380, 300, 320)
+    answers = [(24 * day + hour, *counts) for day in range(40) for hour, counts in ((9, morning), (20, evening))]
+    found.take(column(answers), NO_PRIOR)
     blocks = tuple(12.0 if block < 6 else -12.0 for block in range(8))
     found.detector.days = Days(usual=200.0, offsets=(0.0,) * 7, blocks=blocks)
     known, unknown = found.fall(), fall_of_level(found.groups())

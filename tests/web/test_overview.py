@@ -120,14 +120,14 @@ def test_what_has_changed_lately_is_named_where_it_lies_and_how_sure_that_is() -
     assert re.search(
         r"What has changed lately In the last 30 days, the NPS is \d points higher than in the 30 days before. A "
         r"change of this size can be chance. Retail › Marseille fell from \+\d+ to −\d+, by between \d+ and \d+ "
-        r"points: that is not chance. Why it changed",
+        r"points: chance hardly explains that. Why it changed",
         found,
     )
     assert '<a href="/tree#change">Why it changed</a>' in html(overview, visit(), BOARD)
     found = text(overview, visit(segment="Retail/Marseille"), BOARD)
     assert re.search(
         r"In the last 30 days, the NPS is \d+ points lower than in the 30 days before, with 95% certainty between \d+ "
-        r"and \d+: that is not chance. How",
+        r"and \d+: chance hardly explains that. How",
         found,
     )
     assert "No segment below has changed by more than chance." in text(overview, visit(segment="Online"), BOARD)
@@ -174,8 +174,8 @@ def test_a_change_by_one_point_is_one_point_and_a_small_interval_has_decimals() 
     found = Board()
     put(found, "", {TODAY - 30: (500_000, 0, 500_000), TODAY: (504_000, 0, 496_000)})
     assert (
-        "the NPS is 1 point higher than in the 30 days before, with 95% certainty between 0.5 and 1.1: that is not "
-        "chance." in text(overview, visit(), found)
+        "the NPS is 1 point higher than in the 30 days before, with 95% certainty between 0.5 and 1.1: chance "
+        "hardly explains that." in text(overview, visit(), found)
     )
 
 

@@ -200,10 +200,10 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         """
         return self.open_size is None and self.cusums[_SMALLEST] > 0 and self.r >= threshold
 
-    def has_fallen_further(self, threshold: float, least_points: float) -> bool:
-        """Say whether there is a further drop below the level of the open one; the arguments are as above."""
+    def has_fallen_further(self, least_points: float) -> bool:
+        """Say whether there is a further drop below the level of the open one, by `least_points` at least."""
         further = self.further
-        if further is None or not further.has_dropped(min(threshold, _FALSE_FURTHER)):
+        if further is None or not further.has_dropped(_FALSE_FURTHER):
             return False
         return further.is_lower(further.pending, least_points)
 

@@ -136,12 +136,11 @@ class Incidents:
         # Older versions did not say whether a further fall was found.
         if step.event.reason != IncidentReason.WORSE or step.event.fell_further is False:
             return
-        limit = threshold(_learned(watches, _segments(watches)), policy)
 
         def fallen(_: str, watch: Watch) -> None:
             # Otherwise the rebuild has found it by itself, or nothing says that there was one.
             further = watch.detector.further
-            if further is not None and watch.detector.has_fallen_further(limit, policy.least_points):
+            if further is not None and watch.detector.has_fallen_further(policy.least_points):
                 watch.detector.fall_further(watch.split(further.likely_start)[1], step.at // HOUR)
 
         _change(watches, step.event.segment, fallen)

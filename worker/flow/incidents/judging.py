@@ -272,7 +272,7 @@ class Judge:
             return detector.likely_start if self._is_low(path, detector.likely_start) else None
         if detector.further is None or self._drops.at(path) is not None:
             return None
-        is_further = detector.has_fallen_further(self._threshold, self._policy.least_points)
+        is_further = detector.has_fallen_further(self._policy.least_points)
         return detector.further.likely_start if is_further else None
 
     def _find_further_falls(self, slices: Slices) -> Iterator[None]:
@@ -288,7 +288,7 @@ class Judge:
             further = watch.detector.further
             if place is None or drop is None or further is None or not self._drops.may_change(drop):
                 continue
-            if not watch.detector.has_fallen_further(self._threshold, self._policy.least_points):
+            if not watch.detector.has_fallen_further(self._policy.least_points):
                 continue
             is_mix = drop.is_mix and path == place
             began = further.likely_start

@@ -50,7 +50,7 @@ class TreeWords:
     rose: str
     fell: str
     stayed: str
-    sure_change: str  # {low} {high}, if the change is not chance
+    sure_change: str  # {low} {high}, if chance hardly explains the change
     chance_change: str  # a sentence of its own, if it may be
     within: str  # {points} {interval}
     mix: str  # {points} {interval}
@@ -103,8 +103,8 @@ _ENGLISH = TreeWords(
     rest="the rest of {name}",
     others="all the others",
     rest_of="{inner} is a part of {outer}, so it is compared with the other answers of {outer}.",
-    better="{first} is better than {second} by {points} points, between {low} and {high}: that is not chance.",
-    worse="{first} is worse than {second} by {points} points, between {low} and {high}: that is not chance.",
+    better="{first} is better than {second} by {points} points, between {low} and {high}: chance hardly explains that.",
+    worse="{first} is worse than {second} by {points} points, between {low} and {high}: chance hardly explains that.",
     unclear=(
         "It cannot be said which is better: the difference lies between {low} points in favour of {second} and {high} "
         "points in favour of {first}. That can be chance."
@@ -115,7 +115,7 @@ _ENGLISH = TreeWords(
     rose="In the last {days} days, the NPS is {points} higher than in the {days} days before",
     fell="In the last {days} days, the NPS is {points} lower than in the {days} days before",
     stayed="In the last {days} days, the NPS is the same as in the {days} days before",
-    sure_change=", with 95% certainty between {low} and {high}: that is not chance.",
+    sure_change=", with 95% certainty between {low} and {high}: chance hardly explains that.",
     chance_change="A change of this size can be chance.",
     within="{points} points because the segments below became better or worse themselves ({interval}).",
     mix="{points} points because the answers come from other segments than before ({interval}).",
@@ -126,8 +126,8 @@ _ENGLISH = TreeWords(
     too_few_below="No segment below has enough answers to be compared: it needs {n} in each of the two times.",
     lower_left_out="There are more than {most} segments below, so those of the lowest levels were not compared.",
     all_left_out="There are more than {most} segments directly below, so they were not compared.",
-    mover_rose="rose from {before} to {after}, by between {low} and {high} points: that is not chance.",
-    mover_fell="fell from {before} to {after}, by between {low} and {high} points: that is not chance.",
+    mover_rose="rose from {before} to {after}, by between {low} and {high} points: chance hardly explains that.",
+    mover_fell="fell from {before} to {after}, by between {low} and {high} points: chance hardly explains that.",
     months="Months",
     so_far="so far",
     heat_title="{name}, month by month",
@@ -162,7 +162,7 @@ _FRENCH = TreeWords(
     drags="enlève {points}",
     lifts="ajoute {points}",
     neutral="sans effet",
-    sure="ce n’est pas un hasard",
+    sure="plus que le hasard",
     chance="peut être un hasard",
     deeper=("1 périmètre au-dessous", "{n} périmètres au-dessous"),
     compare="Comparer",
@@ -179,10 +179,10 @@ _FRENCH = TreeWords(
     others="tous les autres",
     rest_of=french("{inner} fait partie de {outer} : sa comparaison se fait avec les autres réponses de {outer}."),
     better=french(
-        "{first} est au-dessus de {second}, de {points} points, entre {low} et {high} : ce n’est pas un hasard."
+        "{first} est au-dessus de {second}, de {points} points, entre {low} et {high} : le hasard ne l’explique guère."
     ),
     worse=french(
-        "{first} est au-dessous de {second}, de {points} points, entre {low} et {high} : ce n’est pas un hasard."
+        "{first} est au-dessous de {second}, de {points} points, entre {low} et {high} : le hasard ne l’explique guère."
     ),
     unclear=french(
         "On ne peut pas dire lequel est le meilleur : l’écart est entre {low} points en faveur de {second} et {high} "
@@ -198,7 +198,7 @@ _FRENCH = TreeWords(
         "Au cours des {days} derniers jours, le NPS est plus bas de {points} qu’au cours des {days} jours précédents"
     ),
     stayed="Au cours des {days} derniers jours, le NPS est le même qu’au cours des {days} jours précédents",
-    sure_change=french(", avec une certitude de 95 % entre {low} et {high} : ce n’est pas un hasard."),
+    sure_change=french(", avec une certitude de 95 % entre {low} et {high} : le hasard ne l’explique guère."),
     chance_change="Un tel écart peut être dû au hasard.",
     within="{points} points parce que des périmètres au-dessous sont devenus meilleurs ou moins bons ({interval}).",
     mix="{points} points parce que les réponses viennent d’autres périmètres qu’avant ({interval}).",
@@ -215,10 +215,10 @@ _FRENCH = TreeWords(
     ),
     all_left_out=french("Il y a plus de {most} périmètres juste au-dessous : ils n’ont pas été comparés."),
     mover_rose=french(
-        "est passé de {before} à {after}, soit une hausse de {low} à {high} points : ce n’est pas un hasard."
+        "est passé de {before} à {after}, soit une hausse de {low} à {high} points : le hasard ne l’explique guère."
     ),
     mover_fell=french(
-        "est passé de {before} à {after}, soit une baisse de {low} à {high} points : ce n’est pas un hasard."
+        "est passé de {before} à {after}, soit une baisse de {low} à {high} points : le hasard ne l’explique guère."
     ),
     months="Mois",
     so_far="en cours",
