@@ -6,7 +6,7 @@ make detector ARGS="--runs 20"            fewer runs for each figure
 make detector ARGS="--json"               the last line is one JSON object with the figures that have a bar
 
 The answers are drawn with fixed seeds, so each run prints the same figures. How far it is, and how long each part took,
-goes to stderr. All parts together take about half an hour on two cores; most of it is for weeks, recovery and silences.
+goes to stderr. All parts together take up to an hour on two cores; most of it is for recovery, causes and silences.
 """
 
 import argparse

@@ -215,7 +215,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         """Say whether some answers are as before the open drop, and not only better than it was.
 
         They must be clearly likelier than after a drop that is half as large, and not lower by a standard error more
-        than the least drop: the baseline may be too high by chance.
+        than half of the least drop: the baseline may be too high by chance.
         """
         n = sum(since)
         if not n or not any(self.baseline):
@@ -226,7 +226,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         fall = self._fall(since)
         log_ratio = n * half * (half / 2 - fall) / variance
         error = sqrt(variance * (1 / n + 1 / sum(self.baseline)))
-        return fall - error < least_points and log_ratio >= _CLEARLY
+        return fall - error < least_points / 2 and log_ratio >= _CLEARLY
 
     def _fall(self, since: Classes) -> float:
         """Return by how many points the NPS of some answers is lower than the baseline's."""

@@ -107,6 +107,17 @@ def test_a_child_that_is_still_low_when_its_parent_has_recovered_gets_an_inciden
     assert [watches[f"fr/{name}"].detector.r for name in "abc"] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(("hours", "is_over"), [(23, False), (24, True)])
+def test_a_drop_is_over_no_sooner_than_a_day_after_answers_have_become_better(hours: int, *, is_over: bool) -> None:
+    watch = course((NOW - 80 * DAY, HIGH), (FELL, LOW), (NOW - hours, HIGH))
+    watch.detector.open_drop(watch.split(FELL)[1], FELL + 24)
+    watch.detector.fall, watch.detector.recovery_r, watch.detector.recovering_since = 20.0, 10_000.0, NOW - hours
+    watch.detector.cusums = (40.0, 0.0, 0.0)
+    watch.drop = OpenIncident(FELL + 24, FELL, Severity.ERROR)
+
+    assert ([("", "recovered")] if is_over else []) == judge({"": watch})
+
+
 def test_if_that_is_not_sure_it_keeps_the_evidence_since_its_parent_is_better() -> None:
     children = {f"fr/{name}": child(HIGH, 1e12) for name in "abc"} | {"fr/d": child((37, 30, 33), 1e12)}
     watches = country(children)

@@ -211,7 +211,8 @@ class Judge:
         least = self._policy.least_points
         if detector.has_vanished and not detector.is_lower(detector.pending, least):
             return True
-        if not detector.has_recovered:
+        # With many answers, some good hours would be enough. They show little about the level of the days to come.
+        if not detector.has_recovered or self._hour - detector.recovering_since < _DAY:
             return False
         whole = self._since_better(path, detector)
         if detector.is_as_before(whole.after, least):
