@@ -44,7 +44,7 @@ async def keep(page: Page, file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "address", "size", "changes"),
     [
-        ("overview-light", "/", (1280, 1110), {}),
+        ("overview-light", "/", (1280, 1140), {}),
         ("overview-dark", "/?segment=Retail/Marseille&range=3", (1280, 1010), {"color_scheme": "dark"}),
         ("tree", "/tree?segment=Retail", (1280, 1000), {}),
         ("case-phone", "/case/a-0", (390, 844), {"device_scale_factor": 1.5}),
