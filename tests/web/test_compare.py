@@ -20,12 +20,12 @@ def test_a_clear_difference_is_said_with_its_uncertainty() -> None:
     assert low > 0
     read = text(compare, visit("/compare", a="Retail/Bordeaux", b="Retail/Marseille"), BOARD)
     assert re.search(
-        rf"Bordeaux is better than Marseille by \d+ points, between {round(low)} and {round(high)}: that is not",
+        rf"Bordeaux is better than Marseille by \d+ points, between {round(low)} and {round(high)}: chance hardly",
         read,
     )
     read = text(compare, visit("/compare", a="Retail/Marseille", b="Retail/Bordeaux"), BOARD)
     assert re.search(
-        rf"Marseille is worse than Bordeaux by \d+ points, between {round(low)} and {round(high)}: that is not",
+        rf"Marseille is worse than Bordeaux by \d+ points, between {round(low)} and {round(high)}: chance hardly",
         read,
     )
 
