@@ -1,5 +1,8 @@
 """What people do on the page, with the keyboard alone: the whole life of a case, and a silence."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from browser.chromium import Window
 from flow.cases.following import CUSTOMER, Following
 from flow.records import NOW
@@ -20,6 +23,19 @@ _FOCUSED = """() => {
     const one = document.activeElement;
     return [one.getAttribute("name") ?? "", one.textContent.trim().replace(/\\s+/g, " ")];
 }"""
+
+
+@asynccontextmanager
+async def opened(browser: Browser, rig: Rig, address: str, language: str, width: int = 1280) -> AsyncIterator[Page]:
+    """Open a page of a rig; at the end, nothing may have gone wrong in it."""
+    async with served(rig) as [client]:
+        context = await browser.new_context(locale=language, viewport={"width": width, "height": 900})
+        window = await Window.opened(context, client.base)
+        try:
+            yield await window.go(address)
+        finally:
+            await context.close()
+    assert window.wrong == []
 
 
 async def reach(page: Page, wanted: str) -> None:
@@ -69,10 +85,7 @@ def case_of(desk: Desk) -> Case:
 
 async def test_an_overdue_case_is_found_and_worked_on_until_it_is_reopened(browser: Browser) -> None:
     desk = overdue()
-    async with served(desk.rig) as [client]:
-        context = await browser.new_context(locale="fr", viewport={"width": 320, "height": 900})
-        window = await Window.opened(context, client.base)
-        page = await window.go("/")
+    async with opened(browser, desk.rig, "/", "fr", width=320) as page:
         await press(page, "Dossiers")
         await reach(page, "overdue")
         await page.keyboard.press("ArrowDown")
@@ -96,53 +109,36 @@ async def test_an_overdue_case_is_found_and_worked_on_until_it_is_reopened(brows
         )  # fmt: skip
         await press(page, "Rouvrir")
         assert (case_of(desk).state, case_of(desk).opening) == ("open", 2)
-        await context.close()
-    assert window.wrong == []
 
 
 async def test_what_became_of_a_form_is_not_said_again_after_going_back(browser: Browser) -> None:
     desk = overdue()
-    async with served(desk.rig) as [client]:
-        context = await browser.new_context(locale="en", viewport={"width": 1280, "height": 900})
-        window = await Window.opened(context, client.base)
-        page = await window.go("/case/a-1")
+    async with opened(browser, desk.rig, "/case/a-1", "en") as page:
         await press(page, "I have it")
         assert "You have this case now." in await main(page)
-        assert page.url == client.base + "/case/a-1"
+        assert page.url.endswith("/case/a-1")  # and so without what became of the form
         await press(page, "Cases")
         await page.go_back()
         assert "You have this case now." not in await main(page)
-        await context.close()
-    assert window.wrong == []
 
 
 async def test_a_case_that_was_searched_for_leads_back_to_the_search(browser: Browser) -> None:
     desk = overdue()
-    async with served(desk.rig) as [client]:
-        context = await browser.new_context(locale="en", viewport={"width": 1280, "height": 900})
-        window = await Window.opened(context, client.base)
-        page = await window.go("/cases")
+    async with opened(browser, desk.rig, "/cases", "en") as page:
         await write(page, "customer", "c-1")
         await press(page, "Find")
         await press(page, "fr › shop-3")
         await page.go_back()
         assert "The cases of this customer" in await main(page)
-        await context.close()
-    assert window.wrong == []
 
 
 async def test_a_silence_is_added_and_ended(browser: Browser) -> None:
     rig = Rig(WebSettings(), board=why_board(), routes=ROUTES)
-    async with served(rig) as [client]:
-        context = await browser.new_context(locale="fr", viewport={"width": 1280, "height": 900})
-        window = await Window.opened(context, client.base)
-        page = await window.go("/silences")
+    async with opened(browser, rig, "/silences", "fr") as page:
         await write(page, "segment", "Retail/Lyon")
         await write(page, "reason", "Inventaire")
         await press(page, "Ajouter pour 1 heure")
         assert "Le silence est ajouté" in await main(page)
         await press(page, "Arrêter maintenant")
         assert "Le silence est arrêté" in await main(page)
-        await context.close()
-    assert window.wrong == []
     assert [(one["action"], one.get("reason")) for one in rig.given] == [("add", "Inventaire"), ("end", None)]
