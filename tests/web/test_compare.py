@@ -67,6 +67,9 @@ def test_without_a_choice_the_first_segment_is_compared_with_all_the_others() ->
 def test_a_survey_and_a_segment_have_answers_in_common() -> None:
     read = text(compare, visit("/compare", a="/survey/after-call", b="Support"), BOARD)
     assert "have answers in common, so their difference cannot be judged here" in read
+    shown = compare_table(visit("/compare.csv", a="/survey/after-call", b="Support"), BOARD)
+    assert isinstance(shown, Table)
+    assert {row[-3:] for row in shown.rows} == {(None, None, None)}
     assert " is better than " in text(
         compare, visit("/compare", a="/survey/after-purchase", b="/survey/after-call"), BOARD
     )

@@ -77,20 +77,22 @@ def compare_table(visit: Visit, board: Board) -> Table | NotFound:
     if choice is None or sides is None:
         return NotFound()
     head = ("segment", "without", "window", "n", *CLASSES, "nps", "low", "high")
-    rows = [(side.path, side.without or "", choice.window, *cells(side.figure)) for side in sides]
-    return Table("compare", (*head, *_DIFFERENCE), [(*row, *_difference(sides)) for row in rows])
+    known = None if _overlap(*sides) else _difference(*sides)
+    apart = (None,) * len(_DIFFERENCE) if known is None else tuple(map(rounded, known))
+    rows = [(side.path, side.without or "", choice.window, *cells(side.figure), *apart) for side in sides]
+    return Table("compare", (*head, *_DIFFERENCE), rows)
 
 
-def _difference(sides: tuple[Side, Side]) -> tuple[float | None, ...]:
-    """Return the first NPS less the second, and the ends of its interval; None where it cannot be said."""
-    one, other = sides
-    is_apart = is_segment(one.path) == is_segment(other.path) or other.without is not None
-    if not is_apart or one.figure is None or other.figure is None:
-        return (None, None, None)
-    if one.figure.nps is None or other.figure.nps is None:
-        return (None, None, None)
-    low, high = difference(one.counts, other.counts)
-    return tuple(map(rounded, (one.figure.nps - other.figure.nps, low, high)))
+def _difference(one: Side, other: Side) -> tuple[float, float, float] | None:
+    """Return the first NPS less the second, and the ends of its interval; None if one of them has no NPS."""
+    if one.figure is None or other.figure is None or one.figure.nps is None or other.figure.nps is None:
+        return None
+    return (one.figure.nps - other.figure.nps, *difference(one.counts, other.counts))
+
+
+def _overlap(one: Side, other: Side) -> bool:
+    """Return whether the two may have answers in common, so that their difference cannot be judged."""
+    return is_segment(one.path) != is_segment(other.path) and other.without is None
 
 
 def compare_history_table(visit: Visit, board: Board) -> Table | NotFound:
@@ -163,18 +165,18 @@ def _figure(counts: Classes) -> WindowScore | None:
 
 def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: Mapping[str, str]) -> str:
     """Return the difference between the two in words."""
-    if is_segment(one.path) != is_segment(other.path) and other.without is None:
+    if _overlap(one, other):
         return words.overlap
-    if one.figure is None or other.figure is None or one.figure.nps is None or other.figure.nps is None:
+    found = _difference(one, other)
+    if found is None:
         return words.too_few.format(window=within[choice.window])
-    low, high = difference(one.counts, other.counts)
+    points, low, high = found
     names = {"first": one.name, "second": other.name}
     if low <= 0 <= high:
         return words.unclear.format(low=round(-low), high=round(high), **names)
     near, far = sorted((abs(low), abs(high)))
-    points = round(abs(one.figure.nps - other.figure.nps))
     text = words.better if low > 0 else words.worse
-    return text.format(points=points, low=max(1, round(near)), high=round(far), **names)
+    return text.format(points=round(abs(points)), low=max(1, round(near)), high=round(far), **names)
 
 
 def _shown(
