@@ -208,7 +208,7 @@ _FRENCH = DeadLetterWords(
         "is missing, and anonymous is not true": "manque, et anonymous n’a pas la valeur true",
         "must not be empty": "ne doit pas être vide",
         "must not be empty, unless anonymous is true": "ne doit pas être vide, sauf si anonymous a la valeur true",
-        "must have no control characters": "ne doit pas avoir de caractères de commande",
+        "must have no control characters": "ne doit pas avoir de caractères de contrôle",
         "expected a whole number from 0 to 10": "doit être un nombre entier de 0 à 10",
         "expected a text": "doit être un texte",
         "expected a text or a whole number": "doit être un texte ou un nombre entier",
@@ -252,8 +252,8 @@ _FRENCH = DeadLetterWords(
     send="Renvoyer",
     cannot={
         "delivered": (
-            "Renvoyer n’est pas possible ici, car un outil d’enquête l’a livré. Corrigez dans l’outil, et faites-le "
-            "livrer à nouveau."
+            "Renvoyer n’est pas possible ici, car cet envoi vient d’un outil d’enquête. Corrigez la réponse dans "
+            "l’outil, et faites-la livrer à nouveau."
         ),
         "not_response": "Seules les réponses refusées peuvent être renvoyées ici, et ceci est autre chose.",
         "truncated": "Renvoyer n’est pas possible ici, car seul le début a été gardé.",

@@ -92,10 +92,8 @@ MESSAGES: Mapping[Language, Mapping[Message, Said]] = {
         ),
         Message.LOGGED_OUT_HERE: Said(
             "Vous êtes déconnecté de ce navigateur",
-            french(
-                "Cela n’a pas encore pu être noté : d’autres serveurs peuvent encore accepter la session jusque-là. Si "
-                "quelqu’un d’autre a pu la copier, demandez à un administrateur de la fermer."
-            ),
+            "Cela n’a pas encore pu être noté. Tant que ce n’est pas fait, d’autres serveurs peuvent encore accepter "
+            "la session. Si quelqu’un d’autre a pu la copier, demandez à un administrateur de la fermer.",
         ),
         Message.BROKEN: Said(
             "Une erreur s’est produite",
