@@ -200,12 +200,19 @@ async def test_a_note_that_was_not_added_stays_in_the_form(address: str) -> None
     assert [note.text for note in case_of(desk).notes] == ["She is away until Friday."]
 
 
-@pytest.mark.parametrize("path", ["/case/a-1?said=acknowledge.applied", "/cases?said=acknowledge.applied&about=a-1"])
-async def test_what_became_of_a_form_is_not_said_to_whoever_is_sent_the_address(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/case/a-1?said=acknowledge.applied", "You have this case now."),
+        ("/cases?said=acknowledge.applied&about=a-1", "You have this case now."),
+        ("/silences?done=added", "The silence is added."),
+    ],
+)
+async def test_what_became_of_a_form_is_not_said_to_whoever_is_sent_the_address(path: str, said: str) -> None:
     async with served(Desk().open().rig) as [browser]:
         for site, is_said in (("same-origin", True), ("none", False), ("cross-site", False)):
             await browser.get(path, **{"Sec-Fetch-Site": site})
-            assert ("You have this case now." in browser.text) == is_said
+            assert (said in browser.text) == is_said
 
 
 async def test_the_browser_shows_what_is_wrong_with_a_form() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from html import unescape
+from importlib.resources import files
 from typing import NamedTuple
 
 import pytest
@@ -15,6 +16,9 @@ from web.case_desk import Desk
 from web.why_boards import why_board
 
 from worker.web import live as live_module
+from worker.web.pages import dead_letters
+from worker.web.pages.case_acting import ABOUT, SAID
+from worker.web.pages.why import DONE
 from worker.web.rendering import main_of
 from worker.web.routes import ROUTES
 
@@ -94,6 +98,13 @@ async def test_an_open_page_gets_its_content_when_it_has_changed() -> None:
             assert "new &lt;note&gt;" in event.data
             await browser.open("/case/a-1")
             assert event.id in live_address(browser)  # the hash of the same content
+
+
+def test_the_script_takes_out_of_the_address_what_became_of_a_form() -> None:
+    script = (files("worker.web") / "static" / "live.js").read_text()
+    found = re.search(r"for \(const part of (\[.*?\])\) here\.searchParams\.delete\(part\);", script)
+    assert found is not None
+    assert {*json.loads(found[1])} == {SAID, ABOUT, DONE, dead_letters._PLACE}
 
 
 async def test_content_that_is_the_same_after_a_change_is_not_sent() -> None:

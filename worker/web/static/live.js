@@ -4,7 +4,7 @@
   "use strict";
   // What became of a form is said once: not after going back, and not to whoever gets the address.
   const here = new URL(location.href);
-  for (const part of ["said", "about"]) here.searchParams.delete(part);
+  for (const part of ["said", "about", "done", "place"]) here.searchParams.delete(part);
   if (here.href !== location.href) history.replaceState(history.state, "", here);
   const address = document.body.dataset.live;
   if (!address || !window.EventSource) return;
