@@ -74,8 +74,14 @@ async def test_neither_a_header_nor_the_address_of_a_live_page_is_an_error() -> 
     async with served(Rig(board=why_board(), routes=ROUTES)) as [browser]:
         for value in VALUES:
             text, line = quote_from_bytes(value, safe="").encode(), value.replace(b"\r\n", b"").replace(b"\x00", b"")
-            for name in (b"Cookie: nps-browser=", b"Cookie: nps-language=", b"Cookie: ", b"Accept-Language: "):
-                found += [await status_of(browser, b"GET", b"/cases", name + line + b"\r\n")]
+            for name in (
+                b"Cookie: nps-browser=",
+                b"Cookie: nps-language=",
+                b"Cookie: nps-search=name.",
+                b"Cookie: ",
+                b"Accept-Language: ",
+            ):
+                found += [await status_of(browser, b"GET", b"/cases?found=name", name + line + b"\r\n")]
             for name in (b"Sec-Fetch-Site: ", b"Origin: ", b"Content-Type: "):
                 found += [await status_of(browser, b"POST", b"/cases", name + line + b"\r\n", b"a=1")]
             for path in (
