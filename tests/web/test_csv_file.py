@@ -32,6 +32,7 @@ def lines(*cells: str | float | None) -> str:
         ("＝1", "'＝1"),
         ("＋＠", "'＋＠"),
         (" =1", " '=1"),
+        ("\N{NO-BREAK SPACE}=1", "\N{NO-BREAK SPACE}'=1"),
         ("\tx", '"\'\tx"'),
         ("a;=1+1;b", '"a;\'=1+1;b"'),
         ("a\t@x", '"a\t\'@x"'),
