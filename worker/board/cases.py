@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.case import CaseState
-from worker.board.figures import FIELDS, Overdue, awaits_resolution
+from worker.board.figures import FIELDS, Overdue
 from worker.board.interned import interned
 from worker.board.newest import PAGE
 from worker.board.visible import EVERYTHING, sees
@@ -50,7 +50,7 @@ class _Entry(msgspec.Struct, gc=False):
     owner: str
     cause: str
     receivers: tuple[str, ...]
-    #: Whether its next time limit is that of the resolution.
+    #: Whether its next time limit, if there is one, is that of the resolution.
     is_resolution: bool
 
     @property
@@ -74,7 +74,7 @@ def _entry(case: Case, partition: int, customer: bytes, policy: CasePolicy) -> _
         sys.intern(case.assignee or case.acknowledged_by),
         sys.intern(case.cause or ""),
         interned(tuple(case.receivers)),
-        awaits_resolution(case),
+        case.is_resolution_next,
     )
 
 
@@ -240,12 +240,9 @@ class CaseBook:
         or reopened, at this time or later; both times in ms.
         """
         found = self._wanted(CaseQuery(segment=root, overdue=True, visible=visible), now)
-        late, field = [one for one in found if one.key[2] >= since], FIELDS[by]
-        numbers = dict[Overdue, int]()
-        for is_resolution in (False, True):
-            counted = Counter(map(attrgetter(field), [one for one in late if one.is_resolution is is_resolution]))
-            numbers |= {Overdue(is_resolution, **{field: value}): number for value, number in counted.items()}
-        return numbers
+        field = FIELDS[by]
+        counted = Counter(map(attrgetter("is_resolution", field), [one for one in found if one.key[2] >= since]))
+        return {Overdue(late, **{field: value}): number for (late, value), number in counted.items()}
 
     def choices(self, visible: tuple[str, ...] = EVERYTHING) -> CaseChoices:
         """Return what the cases in or below the segments `visible` can be filtered by."""

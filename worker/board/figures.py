@@ -159,8 +159,8 @@ def _below(root: str) -> Groups:
     return group
 
 
-#: How recoveries and cases can be grouped, but for segments.
-GROUPS: Mapping[str, Groups] = MappingProxyType(
+#: The same for what is grouped by anything else than segments, by a key of FIELDS.
+_GROUPS: Mapping[str, Groups] = MappingProxyType(
     {
         "cause": lambda case: [case.cause or NO_CAUSE],
         "receiver": lambda case: [*dict.fromkeys(case.receivers)] or [NO_RECEIVER],
@@ -180,8 +180,8 @@ class Grouped(NamedTuple):
 def grouped(recoveries: Iterable[_Recovery], by: str, root: str) -> Grouped:
     """Return the figures of all recoveries in or below a segment, and of each group.
 
-    `by`: a key of GROUPS, or "segment" for the segments directly below `root`, whose path is empty for all. A recovery
-    of several receivers counts in the group of each of them.
+    `by`: a key of FIELDS; "segment" stands for the segments directly below `root`, whose path is empty for all. A
+    recovery of several receivers counts in the group of each of them.
     """
     found = [one for one in recoveries if is_below(one.segment, root)]
     groups = _in_groups(found, _groups_of(by, root))
@@ -224,12 +224,7 @@ def overdue_of(case: Case, now: int, since: int = 0) -> Overdue | None:
     if due is None or due > now or case.opened_at < since:
         return None
     receivers = tuple(case.receivers)
-    return Overdue(awaits_resolution(case), case.segment, case.severity, case.survey_id, case.cause, receivers)
-
-
-def awaits_resolution(case: Case) -> bool:
-    """Say whether the next time limit of a case is that of the resolution."""
-    return case.next_due is not None and (case.state is not CaseState.OPEN or case.acknowledge_due is None)
+    return Overdue(case.is_resolution_next, case.segment, case.severity, case.survey_id, case.cause, receivers)
 
 
 def with_overdue(found: Grouped, overdue: Mapping[Overdue, int], by: str, root: str) -> Grouped:
@@ -263,7 +258,7 @@ _One = TypeVar("_One")
 
 def _groups_of(by: str, root: str) -> Groups:
     """Return the function from a recovery or a case to the names of its groups. `by`, `root`: as `grouped` has them."""
-    return GROUPS[by] if by in GROUPS else _below(root)
+    return _below(root) if by == "segment" else _GROUPS[by]
 
 
 def _in_groups(found: Iterable[_One], groups_of: Callable[[_One], Sequence[str]]) -> dict[str, list[_One]]:

@@ -62,7 +62,7 @@ _read = msgspec.json.Decoder(_Read).decode
 class LoopQuery(NamedTuple):
     """Which recoveries are wanted, and what they are grouped by."""
 
-    #: A key of worker.board.figures.GROUPS, or "segment".
+    #: A key of worker.board.figures.FIELDS.
     by: str
     #: The segment that they are in or below.
     segment: str = ""

@@ -13,9 +13,6 @@ _PLACES = {window: place for place, window in enumerate(WINDOWS)}
 _NONE: Classes = (0, 0, 0)
 
 
-_QUICKLY = 1
-
-
 class _Row(msgspec.Struct, frozen=True, gc=False):
     """The scores of a path. Decoded, they would take several times as much memory."""
 
@@ -60,7 +57,7 @@ class ScoreBook:
         for name in WINDOWS:
             window = scores.windows.get(name)
             counts.extend(_NONE if window is None else (window.promoters, window.passives, window.detractors))
-        self._rows[path] = _Row(zlib.compress(value, _QUICKLY), counts, at, partition)
+        self._rows[path] = _Row(zlib.compress(value, zlib.Z_BEST_SPEED), counts, at, partition)
         self.version += 1
         if known is None:
             self._note(path)

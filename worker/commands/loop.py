@@ -8,7 +8,7 @@ from collections import Counter
 
 from worker import terminal
 from worker.alerts.known import known_cases
-from worker.board.figures import GROUPS, grouped, overdue_of, with_overdue
+from worker.board.figures import FIELDS, grouped, overdue_of, with_overdue
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
 from worker.flow.text import printable_json
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--by",
-        choices=["segment", *GROUPS],
+        choices=[*FIELDS],
         default="segment",
         help="what each line is about (default: segment, the segments directly below PATH); a case whose alert has "
         "several receivers counts for each of them",

@@ -197,8 +197,12 @@ class Case(msgspec.Struct, array_like=True):
         """When somebody has to act, in ms; None without a limit, or if nobody has to act any more."""
         if self.has_ended:
             return None
-        is_open = self.state is _OPEN and self.acknowledge_due is not None
-        return self.acknowledge_due if is_open else self.resolve_due
+        return self.resolve_due if self.is_resolution_next else self.acknowledge_due
+
+    @property
+    def is_resolution_next(self) -> bool:
+        """Whether the next time limit, if there is one, is that of the resolution."""
+        return self.state is not _OPEN or self.acknowledge_due is None
 
     @property
     def has_ended(self) -> bool:
