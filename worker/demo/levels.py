@@ -9,16 +9,14 @@ from collections.abc import Sequence
 #: The weights of the scores from 0 to 10 of content customers, whose NPS is 39, and of unhappy ones, whose NPS is -54.
 _CONTENT = (1, 1, 1, 1, 2, 3, 4, 10, 16, 24, 22)
 _UNHAPPY = (6, 6, 7, 7, 6, 6, 6, 8, 7, 5, 3)
-#: The desk that was always weak.
-WEAK_DESK = ("fr", "lyon", "delivery")
-#: The shop that got worse, when that began, in days before now, and the shares of unhappy customers before and since.
-WORSE_SHOP, WORSE_SINCE = ("fr", "nantes"), 33
-_BEFORE_WORSE, _SINCE_WORSE = 0.1, 0.7
-#: The shop that got better from one day to another, in days before now, and its shares before the first and after.
-BETTER_SHOP, BETTER_BETWEEN = ("uk", "bristol"), (230, 110)
-_BEFORE_BETTER, _SINCE_BETTER = 0.6, 0.1
-#: The share of all other desks.
+#: The usual share of unhappy customers.
 _USUAL = 0.1
+#: The desk that was always weak: all of its customers are unhappy.
+_WEAK_DESK = ("fr", "lyon", "delivery")
+#: The shop that got worse, when that began, in days before now, and the share since then.
+_WORSE_SHOP, _WORSE_SINCE, _WORSE = ("fr", "nantes"), 33, 0.7
+#: The shop that got better from one day to another, in days before now, and the share before the first one.
+_BETTER_SHOP, _BETTER_BETWEEN, _BEFORE_BETTER = ("uk", "bristol"), (230, 110), 0.6
 
 
 def weights(segment: Sequence[str], days_ago: float) -> list[float]:
@@ -30,12 +28,12 @@ def weights(segment: Sequence[str], days_ago: float) -> list[float]:
 
 def _unhappy(segment: tuple[str, ...], days_ago: float) -> float:
     """Return the share of unhappy customers."""
-    if segment == WEAK_DESK:
+    if segment == _WEAK_DESK:
         return 1.0
-    if segment[:2] == WORSE_SHOP:
-        return _SINCE_WORSE if days_ago < WORSE_SINCE else _BEFORE_WORSE
-    if segment[:2] == BETTER_SHOP:
-        first, last = BETTER_BETWEEN
+    if segment[:2] == _WORSE_SHOP:
+        return _WORSE if days_ago < _WORSE_SINCE else _USUAL
+    if segment[:2] == _BETTER_SHOP:
+        first, last = _BETTER_BETWEEN
         passed = min(1.0, max(0.0, (first - days_ago) / (first - last)))
-        return _BEFORE_BETTER + passed * (_SINCE_BETTER - _BEFORE_BETTER)
+        return _BEFORE_BETTER + passed * (_USUAL - _BEFORE_BETTER)
     return _USUAL
