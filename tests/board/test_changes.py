@@ -1,7 +1,7 @@
 """Why an NPS has changed: the last 30 days and the 30 before, and what the segments below have to do with it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from web.boards import TODAY, put
@@ -41,11 +41,6 @@ def test_without_answers_on_one_side_there_is_no_change() -> None:
     assert changed(found.history, "", found.scores.children, TODAY) is None
 
 
-def below(found: Board) -> Callable[[str], Sequence[str]]:
-    """Return the function that a board has for the segments directly below one."""
-    return found.scores.children
-
-
 def test_too_many_segments_directly_below_are_not_compared_but_the_change_itself_is_known() -> None:
     found = Board()
     put(found, "", {TODAY: (1, 0, 0), TODAY - DAYS: (1, 0, 0)})
@@ -80,7 +75,7 @@ def test_segments_further_below_are_compared_as_long_as_there_are_not_too_many()
 
 def moved(found: Board, children: Mapping[str, Sequence[str]] | None = None) -> list[str]:
     """Return the segments in which the change of the root lies."""
-    of = below(found) if children is None else lambda path: children.get(path, [])
+    of = found.scores.children if children is None else lambda path: children.get(path, [])
     change = changed(found.history, "", of, TODAY)
     assert change is not None
     return [each.path for each in change.movers]
@@ -99,7 +94,7 @@ def test_a_segment_that_changed_is_named_and_chance_among_many_is_not() -> None:
     assert ["s07"] == moved(found, {"": ["s07"]})
     put(found, "s07", {before: (50, 0, 50), after: (20, 0, 80)})
     put(found, "s09", {before: (50, 0, 50), after: (170, 0, 30)})
-    change = changed(found.history, "", below(found), TODAY)
+    change = changed(found.history, "", found.scores.children, TODAY)
     assert change is not None
     assert [("s09", 1), ("s07", -1)] == [(each.path, each.direction) for each in change.movers]
     put(found, "s11", {before: (50, 0, 50)})
@@ -164,7 +159,7 @@ def test_a_segment_is_named_if_the_answers_of_no_segment_below_it_fell_too() -> 
 def test_the_interval_of_a_change_contains_it() -> None:
     found = Board()
     add(found, {"fr": FELL})
-    change = changed(found.history, "", below(found), TODAY)
+    change = changed(found.history, "", found.scores.children, TODAY)
     assert change is not None
     low, high = change.interval
     assert low < -80 < high < 0
