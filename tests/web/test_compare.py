@@ -30,6 +30,14 @@ def test_a_clear_difference_is_said_with_its_uncertainty() -> None:
     )
 
 
+def test_a_difference_by_one_point_is_one_point_and_a_small_interval_has_decimals() -> None:
+    found = Board()
+    put(found, "a", {TODAY: (504_000, 0, 496_000)})
+    put(found, "b", {TODAY: (500_000, 0, 500_000)})
+    read = text(compare, visit("/compare", a="a", b="b"), found)
+    assert "a is better than b by 1 point, between 0.5 and 1.1: chance hardly explains that." in read
+
+
 def test_a_difference_that_can_be_chance_names_no_winner() -> None:
     read = text(compare, visit("/compare", a="Retail/Paris", b="Retail/Lyon"), BOARD)
     assert re.search(

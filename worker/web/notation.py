@@ -57,6 +57,13 @@ class Notation:
         """Return a number with one decimal and without a sign."""
         return _NUMERALS[self.language].amount(value)
 
+    def ends(self, low: float, high: float) -> dict[str, str]:
+        """Return the ends of an interval without zero, without their sign; with a decimal if it is needed."""
+        least, most = sorted((abs(low), abs(high)))
+        if 0 < round(least) < round(most):
+            return {"low": self.count(round(least)), "high": self.count(round(most))}
+        return {"low": self.amount(max(0.1, least)), "high": self.amount(max(0.1, most))}
+
     def amount_of_points(self, value: float) -> str:
         """Return a number of points with one decimal and without a sign, such as '1.3 points'.
 

@@ -69,7 +69,7 @@ def _by_how_much(change: Changed, words: TreeWords, notation: Notation) -> str:
         return f"{text}."
     if low <= 0 <= high:
         return f"{text}. {words.chance_change}"
-    return text + words.sure_change.format(**_ends(low, high, notation))
+    return text + words.sure_change.format(**notation.ends(low, high))
 
 
 def _none_moved(change: Changed, words: TreeWords) -> str:
@@ -83,14 +83,6 @@ def _left_out(change: Changed, words: TreeWords, notation: Notation) -> str:
     if not change.is_cut:
         return ""
     return (words.lower_left_out if change.compared else words.all_left_out).format(most=notation.count(MOST))
-
-
-def _ends(low: float, high: float, notation: Notation) -> dict[str, str]:
-    """Return the ends of the interval of a sure change without their sign; with a decimal if it is needed."""
-    least, most = sorted((abs(low), abs(high)))
-    if 0 < round(least) < round(most):
-        return {"low": notation.count(round(least)), "high": notation.count(round(most))}
-    return {"low": notation.amount(max(0.1, least)), "high": notation.amount(max(0.1, most))}
 
 
 def _parts(change: Changed, words: TreeWords, notation: Notation) -> list[str]:
@@ -111,7 +103,7 @@ def _moved(mover: Mover, choice: Chosen, words: TreeWords, notation: Notation) -
     sentence = (words.mover_rose if mover.direction > 0 else words.mover_fell).format(
         before=notation.points(mover.before.nps),
         after=notation.points(mover.after.nps),
-        **_ends(mover.low, mover.high, notation),
+        **notation.ends(mover.low, mover.high),
     )
     name = notation.name_below(mover.path, choice.path)
     return Moved(name, address_of("/", choice.query, segment=mover.path), sentence)

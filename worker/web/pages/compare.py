@@ -61,7 +61,7 @@ def compare(visit: Visit, board: Board) -> View | NotFound:
         return View("compare.html.j2", values, status=404 if missing else 200)
     one, other = sides
     values["sides"] = _shown(sides, board, choice, HISTORY_WORDS[visit.language], notation)
-    values["sentence"] = _sentence(one, other, choice, words, score_words.within)
+    values["sentence"] = _sentence(one, other, choice, words, notation, score_words.within)
     if other.without is not None and other.path:
         values["rest_of"] = words.rest_of.format(inner=one.name, outer=notation.name(other.path))
     return View("compare.html.j2", values)
@@ -163,7 +163,9 @@ def _figure(counts: Classes) -> WindowScore | None:
     return window_score(*counts) if sum(counts) else None
 
 
-def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: Mapping[str, str]) -> str:
+def _sentence(
+    one: Side, other: Side, choice: Chosen, words: TreeWords, notation: Notation, within: Mapping[str, str]
+) -> str:
     """Return the difference between the two in words."""
     if _overlap(one, other):
         return words.overlap
@@ -174,9 +176,8 @@ def _sentence(one: Side, other: Side, choice: Chosen, words: TreeWords, within: 
     names = {"first": one.name, "second": other.name}
     if low <= 0 <= high:
         return words.unclear.format(low=round(-low), high=round(high), **names)
-    near, far = sorted((abs(low), abs(high)))
     text = words.better if low > 0 else words.worse
-    return text.format(points=round(abs(points)), low=max(1, round(near)), high=round(far), **names)
+    return text.format(points=notation.whole_points(round(abs(points))), **notation.ends(low, high), **names)
 
 
 def _shown(

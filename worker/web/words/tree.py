@@ -103,8 +103,8 @@ _ENGLISH = TreeWords(
     rest="the rest of {name}",
     others="all the others",
     rest_of="{inner} is a part of {outer}, so it is compared with the other answers of {outer}.",
-    better="{first} is better than {second} by {points} points, between {low} and {high}: chance hardly explains that.",
-    worse="{first} is worse than {second} by {points} points, between {low} and {high}: chance hardly explains that.",
+    better="{first} is better than {second} by {points}, between {low} and {high}: chance hardly explains that.",
+    worse="{first} is worse than {second} by {points}, between {low} and {high}: chance hardly explains that.",
     unclear=(
         "It cannot be said which is better: the difference lies between {low} points in favour of {second} and {high} "
         "points in favour of {first}. That can be chance."
@@ -179,10 +179,10 @@ _FRENCH = TreeWords(
     others="tous les autres",
     rest_of=french("{inner} fait partie de {outer} : sa comparaison se fait avec les autres réponses de {outer}."),
     better=french(
-        "{first} est au-dessus de {second}, de {points} points, entre {low} et {high} : le hasard ne l’explique guère."
+        "{first} est au-dessus de {second}, de {points}, entre {low} et {high} : le hasard ne l’explique guère."
     ),
     worse=french(
-        "{first} est au-dessous de {second}, de {points} points, entre {low} et {high} : le hasard ne l’explique guère."
+        "{first} est au-dessous de {second}, de {points}, entre {low} et {high} : le hasard ne l’explique guère."
     ),
     unclear=french(
         "On ne peut pas dire lequel est le meilleur : l’écart est entre {low} points en faveur de {second} et {high} "
